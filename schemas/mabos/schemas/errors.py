@@ -38,8 +38,8 @@ class DecodeError(MabosError, ValueError):
     """The bytes of a record do not hold the event they should.
 
     Attributes:
-        code: One of ``empty``, ``too_large``, ``bad_magic``, ``unknown_schema``, ``foreign_schema``, ``refused_schema``,
-            ``truncated``, ``trailing_bytes``, ``not_canonical``, ``bad_text``, ``bad_value``.
+        code: One of ``empty``, ``too_large``, ``bad_magic``, ``unknown_schema``, ``foreign_schema``,
+            ``refused_schema``, ``truncated``, ``trailing_bytes``, ``not_canonical``, ``bad_text``, ``bad_value``.
         reason: What is wrong with them, lower case.
     """
 

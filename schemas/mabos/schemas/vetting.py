@@ -1,0 +1,207 @@
+"""Is a schema safe to decode with?
+
+fastavro trusts the schemas it is given: a recursive one and five kilobytes end the process, an array of nulls makes
+twenty million items of five bytes. So each schema is looked at once before its first use, without recursion that
+depends on it beyond ``MAX_DEPTH``. The rules are those of the Avro 1.12 specification and these bounds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import fastavro
+from fastavro.validation import validate
+
+from mabos.schemas.errors import InvalidTask, SchemaError
+from mabos.schemas.jsontext import parse_json
+
+MAX_DEPTH = 16
+MAX_FIELDS = 200
+MAX_FIXED_BYTES = 65_536
+
+PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
+
+
+def parse_schema_text(text: str) -> dict[str, Any]:
+    """The schema in a text, vetted.
+
+    Raises:
+        SchemaError: It is no JSON, no valid Avro record schema, or not safe to decode with; names the place and reason.
+    """
+    try:
+        schema = parse_json("schema", text)
+    except InvalidTask as error:
+        raise SchemaError(f"schema {error.reason}") from error
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        raise SchemaError("schema: an event must be a record")
+    _Vetting().check(schema, "", schema.get("namespace", ""), 1)
+    try:
+        fastavro.parse_schema(json.loads(text))
+    except Exception as error:
+        raise SchemaError(f"schema: {error}") from error
+    return schema
+
+
+class _Vetting:
+    """One walk over one schema; remembers the named types seen."""
+
+    def __init__(self) -> None:
+        self._done: dict[str, bool] = {}  # full name -> whether its items take no byte
+        self._open: set[str] = set()
+        self._fields = 0
+
+    def check(self, schema: Any, path: str, namespace: str, depth: int) -> bool:  # noqa: ANN401 - any JSON value
+        """Check one (sub)schema and say whether a value of it may take no byte at all."""
+        if depth > MAX_DEPTH:
+            raise SchemaError(f"{path or 'schema'}: nests deeper than {MAX_DEPTH} levels")
+        if isinstance(schema, str):
+            return self._check_reference(schema, path, namespace)
+        if isinstance(schema, list):
+            return self._check_union(schema, path, namespace, depth)
+        if not isinstance(schema, dict) or "type" not in schema:
+            raise SchemaError(f"{path or 'schema'}: is no Avro schema")
+        kind = schema["type"]
+        checks: Mapping[str, Callable[[dict[str, Any], str, str, int], bool]] = {
+            "record": self._check_record,
+            "error": self._check_record,
+            "enum": self._check_enum,
+            "fixed": self._check_fixed,
+            "array": self._check_array,
+            "map": self._check_map,
+        }
+        if isinstance(kind, str) and kind in checks:
+            return checks[kind](schema, path, namespace, depth)
+        return self.check(kind, path, namespace, depth + 1)
+
+    def _check_reference(self, name: str, path: str, namespace: str) -> bool:
+        if name in PRIMITIVES:
+            return name == "null"
+        full = name if "." in name or not namespace else f"{namespace}.{name}"
+        if full in self._open:
+            raise SchemaError(f"{path}: type {full} contains itself, recursive schemas are refused")
+        if full not in self._done:
+            raise SchemaError(f'{path or "schema"}: unknown type "{name[:60]}"')
+        return self._done[full]
+
+    def _check_union(self, branches: list[Any], path: str, namespace: str, depth: int) -> bool:
+        kinds: set[str] = set()
+        for branch in branches:
+            if isinstance(branch, list):
+                raise SchemaError(f"{path}: a union directly inside a union")
+            self.check(branch, path, namespace, depth + 1)
+            kind = _branch_kind(branch, namespace)
+            if kind in kinds:
+                raise SchemaError(f"{path}: the union has two branches of type {kind}")
+            kinds.add(kind)
+        if not branches:
+            raise SchemaError(f"{path}: the union is empty")
+        return False
+
+    def _check_record(self, schema: dict[str, Any], path: str, namespace: str, depth: int) -> bool:
+        full, namespace = self._check_name(schema, path, namespace)
+        fields = schema.get("fields")
+        if not isinstance(fields, list):
+            raise SchemaError(f"{path or full}: a record needs a list of fields")
+        self._open.add(full)
+        names: set[str] = set()
+        empty = True
+        for field in fields:
+            name = field.get("name") if isinstance(field, dict) else None
+            if not isinstance(name, str) or not _NAME.match(name) or "type" not in field:
+                raise SchemaError(f"{path or full}: a field needs a type and a name of letters, digits and _")
+            where = f"{path}.{name}" if path else name
+            if name in names:
+                raise SchemaError(f"{where}: two fields have this name")
+            names.add(name)
+            self._fields += 1
+            if self._fields > MAX_FIELDS:
+                raise SchemaError(f"{where}: more than {MAX_FIELDS} fields")
+            empty &= self.check(field["type"], where, namespace, depth + 1)
+            if "default" in field:
+                _check_default(field, where)
+        self._open.discard(full)
+        self._done[full] = empty
+        return empty
+
+    def _check_enum(self, schema: dict[str, Any], path: str, namespace: str, _depth: int) -> bool:
+        full, _ = self._check_name(schema, path, namespace)
+        symbols = schema.get("symbols")
+        if not isinstance(symbols, list) or not symbols:
+            raise SchemaError(f"{path}: the enum {full} needs symbols")
+        if not all(isinstance(symbol, str) and _NAME.match(symbol) for symbol in symbols):
+            raise SchemaError(f"{path}: a symbol of {full} is no name of letters, digits and _")
+        if len(set(symbols)) < len(symbols):
+            raise SchemaError(f"{path}: the enum {full} has a symbol twice")
+        if "default" in schema and schema["default"] not in symbols:
+            raise SchemaError(f"{path}: the default of {full} is none of its symbols")
+        self._done[full] = False
+        return False
+
+    def _check_fixed(self, schema: dict[str, Any], path: str, namespace: str, _depth: int) -> bool:
+        full, _ = self._check_name(schema, path, namespace)
+        size = schema.get("size")
+        if not isinstance(size, int) or not 1 <= size <= MAX_FIXED_BYTES:
+            raise SchemaError(f"{path}: the size of fixed {full} must be from 1 to {MAX_FIXED_BYTES}")
+        self._done[full] = False
+        return False
+
+    def _check_array(self, schema: dict[str, Any], path: str, namespace: str, depth: int) -> bool:
+        if self.check(schema.get("items"), f"{path}[]", namespace, depth + 1):
+            raise SchemaError(f"{path}: items that take no byte, five bytes could claim millions of them")
+        return False
+
+    def _check_map(self, schema: dict[str, Any], path: str, namespace: str, depth: int) -> bool:
+        self.check(schema.get("values"), f"{path}{{}}", namespace, depth + 1)
+        return False
+
+    def _check_name(self, schema: dict[str, Any], path: str, namespace: str) -> tuple[str, str]:
+        name = schema.get("name")
+        space = schema.get("namespace", namespace)
+        if not isinstance(name, str) or not _FULL_NAME.match(name):
+            raise SchemaError(f"{path or 'schema'}: a named type needs a name of letters, digits and _")
+        if not isinstance(space, str) or (space and not _FULL_NAME.match(space)):
+            raise SchemaError(f"{path or name}: the namespace is no dotted name")
+        if "." in name:
+            space = name.rpartition(".")[0]
+        full = name if "." in name or not space else f"{space}.{name}"
+        if full in self._done or full in self._open:
+            raise SchemaError(f"{path or 'schema'}: the type {full} is defined twice")
+        return full, space
+
+
+def _branch_kind(branch: Any, namespace: str) -> str:  # noqa: ANN401 - any JSON value
+    if isinstance(branch, dict):
+        kind = branch["type"]
+        if kind in ("record", "error", "enum", "fixed"):
+            name: str = branch["name"]
+            return name if "." in name or not namespace else f"{branch.get('namespace', namespace)}.{name}"
+        return _branch_kind(kind, namespace)
+    name = str(branch)
+    return name if name in PRIMITIVES or "." in name or not namespace else f"{namespace}.{name}"
+
+
+def _check_default(field: dict[str, Any], path: str) -> None:
+    kind = (
+        field["type"][0] if isinstance(field["type"], list) else field["type"]
+    )  # a union's default is its first branch
+    plain = kind["type"] if isinstance(kind, dict) and kind.get("type") in PRIMITIVES else kind
+    default = field["default"]
+    if plain == "bytes" and isinstance(default, str):
+        return
+    if isinstance(plain, str) and plain not in PRIMITIVES:
+        return  # a named type: fastavro resolves it when it parses the whole
+    if isinstance(plain, dict) and plain.get("type") in ("array", "map"):
+        good = isinstance(default, list if plain["type"] == "array" else dict)
+    elif isinstance(plain, dict) and plain.get("type") == "enum":
+        good = default in plain["symbols"]
+    elif isinstance(plain, dict):
+        good = isinstance(default, dict | str)
+    else:
+        good = bool(validate(default, plain, raise_errors=False))
+    if not good:
+        raise SchemaError(f"{path}: the default {json.dumps(default)[:60]} does not fit the type")
