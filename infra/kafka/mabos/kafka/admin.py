@@ -1,0 +1,116 @@
+"""Looks at a cluster and changes it: a thin shell round :mod:`mabos.kafka.topics`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from mabos.kafka.clients import librdkafka_config
+from mabos.kafka.errors import BrokerUnavailable
+from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Change, TopicSpec
+
+
+class Cluster:
+    """A Kafka cluster, for looking at it and for managing its topics.
+
+    Args:
+        settings: Where it is.
+        timeout_s: The longest that one question may take.
+    """
+
+    def __init__(self, settings: Settings, *, timeout_s: float = 10.0) -> None:
+        self._servers = settings.bootstrap_servers
+        self._timeout_s = timeout_s
+        self._admin = AdminClient(librdkafka_config(settings, "admin", client_id="mabos-admin"))
+
+    def count_brokers(self) -> int:
+        """How many brokers there are.
+
+        Raises:
+            BrokerUnavailable: None answers.
+        """
+        return len(self._metadata().brokers)
+
+    def describe_topics(self, names: Sequence[str]) -> dict[str, TopicSpec]:
+        """The topics there are of those named.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        topics = self._metadata().topics
+        present = [name for name in names if name in topics and topics[name].error is None]
+        if not present:
+            return {}
+        asked = self._admin.describe_configs(
+            [ConfigResource(ResourceType.TOPIC, name) for name in present], request_timeout=self._timeout_s
+        )
+        configs = {resource.name: self._result(future) for resource, future in asked.items()}
+        return {
+            name: TopicSpec(
+                name=name,
+                partitions=len(topics[name].partitions),
+                replication_factor=len(topics[name].partitions[0].replicas),
+                config={key: entry.value for key, entry in configs[name].items() if entry.value is not None},
+            )
+            for name in present
+        }
+
+    def apply_changes(self, wanted: Sequence[TopicSpec], changes: Sequence[Change]) -> list[Change]:
+        """Make the changes that are not refused.
+
+        Returns:
+            Those that were made.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        create = {change.topic for change in changes if change.kind == "create"}
+        new = [
+            NewTopic(spec.name, spec.partitions, spec.replication_factor, config=dict(spec.config))
+            for spec in wanted
+            if spec.name in create
+        ]
+        if new:
+            for future in self._admin.create_topics(new, request_timeout=self._timeout_s).values():
+                self._result(future)
+        resources: dict[str, ConfigResource] = {}
+        for change in changes:
+            if change.kind == "config":
+                resource = resources.setdefault(change.topic, ConfigResource(ResourceType.TOPIC, change.topic))
+                entry = ConfigEntry(change.key, change.wanted, incremental_operation=AlterConfigOpType.SET)
+                resource.add_incremental_config(entry)
+        if resources:
+            asked = self._admin.incremental_alter_configs(list(resources.values()), request_timeout=self._timeout_s)
+            for future in asked.values():
+                self._result(future)
+        return [change for change in changes if not change.is_refused]
+
+    def _metadata(self) -> Any:  # noqa: ANN401 - confluent_kafka's ClusterMetadata
+        try:
+            return self._admin.list_topics(timeout=self._timeout_s)
+        except KafkaException as error:
+            raise self._unavailable(error) from error
+
+    def _result(self, future: Any) -> Any:  # noqa: ANN401 - confluent_kafka's futures
+        try:
+            return future.result(self._timeout_s + 1)
+        except (KafkaException, TimeoutError) as error:
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: Exception) -> BrokerUnavailable:
+        reason = error.args[0].str() if isinstance(error, KafkaException) else "timed out"
+        return BrokerUnavailable(
+            f"no answer from Kafka at {self._servers} ({reason}): is it up? `mabos up` starts one, "
+            "MABOS_BOOTSTRAP_SERVERS says where it is"
+        )

@@ -1,0 +1,160 @@
+"""Settings: from ``MABOS_*`` environment variables and ``mabos.toml``, checked once, then passed down.
+
+The environment wins over the file. The defaults are what ``mabos up`` serves.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from mabos.kafka.errors import InvalidSettings
+
+_PREFIX = "MABOS_"
+_TEST_PREFIX = "MABOS_TEST_"  # the test suite's own switches
+_QUEUE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
+
+
+def _data_folder() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mabos"
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mabos"
+
+
+class Settings(BaseSettings):
+    """Where things are, and how the clients behave. Frozen; make it with :func:`load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
+    schema_registry_url: str = Field(
+        "http://127.0.0.1:8081/apis/ccompat/v7", description="base of the Confluent schema registry API"
+    )
+    gateway_url: str = Field("http://127.0.0.1:8000", description="where the HTTP door is")
+    home: Path = Field(default_factory=_data_folder, description="where the local platform keeps its data")
+    cache_dir: Path = Field(default_factory=_cache_folder, description="downloads and what the registry told")
+    queue: str = Field("tasks", description="the queue; its topics are mabos.<queue>.requests, .responses, ...")
+
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+
+    max_payload_bytes: int = Field(1024 * 1024, ge=1024, le=4_000_000, description="largest payload or result, as JSON")
+    publish_timeout_s: float = Field(30.0, gt=0, le=900, description="after this a record not acknowledged has failed")
+    queue_full_timeout_s: float = Field(10.0, ge=0, le=900, description="how long a send waits for a full local queue")
+    linger_ms: float = Field(1.0, ge=0, le=1000, description="how long a record may wait for others to travel with")
+
+    group_protocol: Literal["consumer", "classic"] = Field("consumer", description="consumer is KIP-848")
+    classic_session_timeout_s: float = Field(10.0, ge=6, le=300, description="for the classic protocol only")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings names them
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        file = Path(os.environ.get("MABOS_CONFIG") or "mabos.toml")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _check_servers(cls, value: str) -> str:
+        """Refuse what librdkafka would take and never reach (it accepts ``a:b:c``)."""
+        for server in value.split(","):
+            host, _, port = server.strip().rpartition(":")
+            bracketed = host.startswith("[") and host.endswith("]")
+            if not host or (":" in host and not bracketed) or not port.isdecimal() or not 0 < int(port) < 65536:
+                raise ValueError(f'"{server}" is not host:port')
+        return value
+
+    @field_validator("schema_registry_url", "gateway_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f'"{value}" is not an http:// or https:// URL')
+        return value.rstrip("/")
+
+    @field_validator("queue")
+    @classmethod
+    def _check_queue(cls, value: str) -> str:
+        if not _QUEUE.match(value) or len(value) > 100:
+            raise ValueError(f'"{value}" must be lower-case letters, digits and hyphens')
+        return value
+
+    @model_validator(mode="after")
+    def _check_security(self) -> Self:
+        """Refuse half a login."""
+        if self.security_protocol.startswith("SASL"):
+            if not (self.sasl_mechanism and self.sasl_username and self.sasl_password):
+                raise ValueError(
+                    f"security_protocol {self.security_protocol} needs sasl_mechanism, sasl_username and sasl_password"
+                )
+        elif self.sasl_username or self.sasl_password or self.sasl_mechanism:
+            raise ValueError(f"sasl_* is set, but security_protocol is {self.security_protocol}")
+        return self
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting has its own type
+    """The settings of this process.
+
+    Args:
+        overrides: Settings by name, which win over environment and file.
+
+    Raises:
+        InvalidSettings: Something is refused; every problem is listed, each by the name that was used for it.
+    """
+    problems = _find_unknown(os.environ)
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        problems += [_say(detail) for detail in error.errors()]
+    except (ValueError, OSError) as error:  # the file is no TOML, or cannot be read
+        problems.append(f"{os.environ.get('MABOS_CONFIG') or 'mabos.toml'}: {error}")
+    if problems:
+        raise InvalidSettings(problems)
+    return settings
+
+
+def _find_unknown(environment: Mapping[str, str]) -> list[str]:
+    known = [_PREFIX + name.upper() for name in Settings.model_fields] + ["MABOS_CONFIG"]
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.startswith(_PREFIX) and name not in known and not name.startswith(_TEST_PREFIX)
+    ]
+    return [f"{name} is no setting{_suggest(name, known)}" for name in unknown]
+
+
+def _say(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
+    name = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{name} is no setting{_suggest(name, list(Settings.model_fields))}"
+    text = detail["msg"].removeprefix("Value error, ")
+    return f"{_PREFIX}{name.upper()}: {text}" if name else text
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f", did you mean {near[0]}?" if near else ""

@@ -1,0 +1,156 @@
+"""TaskProducer and AsyncTaskProducer: publish tasks for agents. Two faces over one :class:`Publisher`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from mabos.kafka.clients import open_registry
+from mabos.kafka.settings import Settings, load_settings
+from mabos.kafka.topics import Queue
+from mabos.producers.publisher import Publisher
+from mabos.producers.receipts import Receipt
+from mabos.producers.requests import RequestBuilder
+from mabos.schemas.codec import REQUEST, Codec
+from mabos.schemas.registry import SchemaRegistry
+
+
+class TaskProducer:
+    """Publishes tasks from threads. Safe to share between them; one per process is enough.
+
+    Args:
+        settings: Where Kafka and the registry are.
+        registry: The registry; by default that of the settings.
+
+    Raises:
+        RegistryError: The request schema is not registered, or the registry is away and never told its id.
+    """
+
+    def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
+        self._builder = _request_builder(settings, registry or open_registry(settings))
+        self._publisher = Publisher(settings, client_id="mabos-producer")
+
+    @classmethod
+    def from_settings(cls, **overrides: Any) -> Self:  # noqa: ANN401 - each setting has its own type
+        """A producer for the settings of this process (``MABOS_*``, ``mabos.toml``); arguments win.
+
+        Raises:
+            InvalidSettings: A setting is refused.
+            RegistryError: As the class says.
+        """
+        return cls(load_settings(**overrides))
+
+    def send_task_request(
+        self,
+        *,
+        agent_id: str,
+        payload: Mapping[str, Any],
+        task_id: str | None = None,
+        deadline: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Publish a task for one agent.
+
+        Tasks of one ``agent_id`` share a partition, so the agent sees them in the order they were sent.
+
+        Args:
+            agent_id: The agent, 1 to 255 bytes of UTF-8.
+            payload: A JSON object, at most ``max_payload_bytes`` once encoded. ``payload["action"]`` picks the handler.
+            task_id: Your name for the task; None makes a UUIDv7. A task sent twice under one name is answered once.
+            deadline: Aware datetime after which the answer is of no use; None for never.
+            headers: Kafka headers, such as ``traceparent``.
+
+        Returns:
+            A receipt; ``receipt.result()`` blocks until the broker has the record and gives its position.
+
+        Raises:
+            InvalidTask: A field is refused; nothing was sent. The message names the field.
+            PublishQueueFull: The local queue stayed full for ``queue_full_timeout_s``; nothing was sent.
+            ProducerStopped: After :meth:`stop`.
+            ForkedClient: In a process forked after the producer was made.
+        """
+        request, record = self._builder.build(
+            agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline, headers=headers
+        )
+        receipt = Receipt(request.task_id, self._publisher)
+        self._publisher.publish(record, receipt.on_delivery)
+        return receipt
+
+    def flush(self, timeout_s: float | None = None) -> int:
+        """Wait until every task sent is acknowledged or has failed; returns how many are neither by ``timeout_s``."""
+        return self._publisher.flush(timeout_s)
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Flush, and take no more tasks.
+
+        Raises:
+            PublishFailed: Some tasks were not acknowledged within ``timeout_s``; says how many.
+        """
+        self._publisher.stop(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+class AsyncTaskProducer:
+    """Publishes tasks from an event loop. Arguments and errors as :class:`TaskProducer`."""
+
+    def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
+        self._builder = _request_builder(settings, registry or open_registry(settings))
+        self._publisher = Publisher(settings, client_id="mabos-producer")
+
+    @classmethod
+    def from_settings(cls, **overrides: Any) -> Self:  # noqa: ANN401 - each setting has its own type
+        """As :meth:`TaskProducer.from_settings`."""
+        return cls(load_settings(**overrides))
+
+    async def send_task_request(
+        self,
+        *,
+        agent_id: str,
+        payload: Mapping[str, Any],
+        task_id: str | None = None,
+        deadline: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Receipt:
+        """Publish a task for one agent, as :meth:`TaskProducer.send_task_request`.
+
+        Returns:
+            A receipt, once the task is in the local queue; ``await receipt`` gives the position.
+        """
+        request, record = self._builder.build(
+            agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline, headers=headers
+        )
+        receipt = Receipt(request.task_id, self._publisher)
+        await self._publisher.publish_async(record, receipt.on_delivery)
+        return receipt
+
+    async def flush(self, timeout_s: float | None = None) -> int:
+        """As :meth:`TaskProducer.flush`."""
+        return await asyncio.to_thread(self._publisher.flush, timeout_s)
+
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """As :meth:`TaskProducer.stop`."""
+        await asyncio.to_thread(self._publisher.stop, timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _request_builder(settings: Settings, registry: SchemaRegistry) -> RequestBuilder:
+    topic = Queue(name=settings.queue).requests
+    codec = Codec(REQUEST, registry.schema_id(f"{topic}-value", REQUEST.schema_text), registry)
+    return RequestBuilder(codec, topic, max_payload_bytes=settings.max_payload_bytes)

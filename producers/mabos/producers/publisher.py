@@ -1,0 +1,212 @@
+"""The core under every producer: one librdkafka client, one thread that takes its reports.
+
+Records go out through :meth:`Publisher.publish` from any thread. Reports come back in batches on the publisher's own
+thread; after each batch it wakes whoever waits, threads with one ``notify_all`` and each event loop with one
+``call_soon_threadsafe``, however many records the batch held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from mabos.kafka.clients import librdkafka_config, log
+from mabos.kafka.settings import Settings
+from mabos.producers.errors import ForkedClient, ProducerStopped, PublishFailed, PublishQueueFull
+
+Headers = list[tuple[str, str | bytes | None]]
+OnDelivery = Callable[[KafkaError | None, Message], None]
+
+_POLL_S = 0.2  # how long a stop may have to wait for the reports thread; reports themselves wake it at once
+_ANY_PARTITION = -1
+
+
+class Record(NamedTuple):
+    """A record to publish."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: Headers | None = None
+    partition: int = _ANY_PARTITION
+
+
+class Publisher:
+    """Publishes records: idempotent, acks=all. Safe to share between threads, not across a fork.
+
+    Raises:
+        KafkaException: librdkafka refuses the configuration.
+    """
+
+    def __init__(self, settings: Settings, *, client_id: str) -> None:
+        self._queue_full_timeout_s = settings.queue_full_timeout_s
+        self._servers = settings.bootstrap_servers
+        self._producer = Producer(librdkafka_config(settings, "producer", client_id=client_id))
+        self._pid = os.getpid()
+        self._stopped = False
+        self._ended = False
+        self._reported = threading.Condition()
+        self._awake: deque[asyncio.Future[None]] = deque()  # appended and popped by any thread: deques make that atomic
+        self._thread = threading.Thread(target=self._take_reports, name=f"{client_id}-reports", daemon=True)
+        self._thread.start()
+        atexit.register(self._stop_at_exit)
+
+    def publish(self, record: Record, on_delivery: OnDelivery) -> None:
+        """Hand a record over, waiting in this thread while the local queue is full.
+
+        Args:
+            record: What to publish, and where.
+            on_delivery: Called once with the broker's report, on the publisher's thread; must not block.
+
+        Raises:
+            PublishQueueFull: The queue stayed full for ``queue_full_timeout_s``; nothing was sent.
+            PublishFailed: librdkafka refuses the record; nothing was sent.
+            ProducerStopped: After :meth:`stop`.
+            ForkedClient: In a forked child.
+        """
+        if not self.try_publish(record, on_delivery):
+            deadline = time.monotonic() + self._queue_full_timeout_s
+            while not self.try_publish(record, on_delivery):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    raise self._queue_full()
+                with self._reported:
+                    self._reported.wait(min(left_s, _POLL_S))
+
+    async def publish_async(self, record: Record, on_delivery: OnDelivery) -> None:
+        """As :meth:`publish`, without blocking the event loop."""
+        if not self.try_publish(record, on_delivery):
+            deadline = time.monotonic() + self._queue_full_timeout_s
+            loop = asyncio.get_running_loop()
+            while not self.try_publish(record, on_delivery):
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    raise self._queue_full()
+                room = loop.create_future()
+                self._awake.append(room)
+                await asyncio.wait((room,), timeout=min(left_s, _POLL_S))
+
+    def try_publish(self, record: Record, on_delivery: OnDelivery) -> bool:
+        """As :meth:`publish`, but returns False at once where the local queue is full."""
+        self._check_usable()
+        try:
+            self._producer.produce(
+                record.topic,
+                key=record.key,
+                value=record.value,
+                partition=record.partition,
+                headers=record.headers,
+                on_delivery=on_delivery,
+            )
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise self._refused(error) from error
+        return True
+
+    def wait_until(self, is_done: Callable[[], bool], timeout_s: float | None) -> bool:
+        """Block until a condition that a report makes true holds; False if it does not within ``timeout_s``."""
+        self._check_fork()
+        with self._reported:
+            return self._reported.wait_for(is_done, timeout_s)
+
+    def wake(self, futures: list[asyncio.Future[None]]) -> None:
+        """Have futures resolved, on their loops, after the present batch of reports."""
+        self._awake.extend(futures)
+
+    def flush(self, timeout_s: float | None = None) -> int:
+        """Wait until every record handed over has its report.
+
+        Returns:
+            How many have none after ``timeout_s`` (0 when None: it waits for all; each gets a report within
+            ``publish_timeout_s``, be it a failure).
+        """
+        self._check_fork()
+        left = self._producer.flush(-1 if timeout_s is None else timeout_s)
+        self._notify()
+        return int(left)
+
+    def stop(self, timeout_s: float | None = None) -> None:
+        """Take no more records, flush, and end the thread. A second call does nothing.
+
+        Raises:
+            PublishFailed: Some records had no report within ``timeout_s``; says how many.
+        """
+        if self._stopped or self._pid != os.getpid():
+            return
+        self._stopped = True
+        left = self.flush(timeout_s)
+        self._ended = True
+        self._thread.join()
+        atexit.unregister(self._stop_at_exit)
+        if left:
+            raise PublishFailed(
+                f"{left} records were not acknowledged by {self._servers} before the stop, they may or may not be stored",
+                may_be_stored=True,
+            )
+
+    def __len__(self) -> int:
+        """How many records have no report yet."""
+        return len(self._producer)
+
+    def _take_reports(self) -> None:
+        while not self._ended:
+            if self._producer.poll(_POLL_S):
+                self._notify()
+
+    def _notify(self) -> None:
+        with self._reported:
+            self._reported.notify_all()
+        by_loop: dict[asyncio.AbstractEventLoop, list[asyncio.Future[None]]] = {}
+        with suppress(IndexError):
+            while True:
+                future = self._awake.popleft()
+                by_loop.setdefault(future.get_loop(), []).append(future)
+        for loop, futures in by_loop.items():
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_resolve, futures)
+
+    def _check_usable(self) -> None:
+        if self._stopped:
+            raise ProducerStopped("the producer is stopped: make a new one")
+        self._check_fork()
+
+    def _check_fork(self) -> None:
+        if self._pid != os.getpid():
+            raise ForkedClient("Kafka clients do not survive a fork: make the producer in the process that uses it")
+
+    def _queue_full(self) -> PublishQueueFull:
+        return PublishQueueFull(
+            f"the local queue held {len(self)} records and stayed full for {self._queue_full_timeout_s:g} s: "
+            f"send slower, or see whether Kafka at {self._servers} is up"
+        )
+
+    def _refused(self, error: KafkaException) -> PublishFailed:
+        cause: KafkaError = error.args[0]
+        if cause.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own code
+            return PublishFailed(
+                f"the producer is broken and takes nothing more, make a new one: {cause.str()}", may_be_stored=False
+            )
+        return PublishFailed(f"the record was refused: {cause.str()}", may_be_stored=False)
+
+    def _stop_at_exit(self) -> None:
+        """A program that ends without :meth:`stop` still sends what it handed over, or says that it did not."""
+        try:
+            self.stop()
+        except PublishFailed as error:
+            log.error("%s", error)
+
+
+def _resolve(futures: list[asyncio.Future[None]]) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_result(None)

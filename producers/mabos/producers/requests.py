@@ -1,0 +1,76 @@
+"""A task request as a record: checked, encoded, keyed by its agent. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mabos.producers.publisher import Headers, Record
+from mabos.schemas.codec import Codec
+from mabos.schemas.errors import InvalidTask
+from mabos.schemas.events import TaskRequest, new_task_id, to_ms
+from mabos.schemas.jsontext import encode_object
+
+MAX_HEADERS = 64
+MAX_HEADER_BYTES = 16_384
+
+
+class RequestBuilder:
+    """Builds the records of one requests topic.
+
+    Args:
+        codec: Encodes the requests.
+        topic: Where they go.
+        max_payload_bytes: The most bytes a payload's JSON may take.
+    """
+
+    def __init__(self, codec: Codec[TaskRequest], topic: str, *, max_payload_bytes: int) -> None:
+        self._codec, self._topic, self._max_payload_bytes = codec, topic, max_payload_bytes
+
+    def build(
+        self,
+        *,
+        agent_id: str,
+        payload: Mapping[str, Any],
+        task_id: str | None = None,
+        deadline: datetime | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[TaskRequest, Record]:
+        """The event and its record.
+
+        Raises:
+            InvalidTask: A field is refused; the message names it.
+        """
+        request = TaskRequest(
+            task_id=new_task_id() if task_id is None else task_id,
+            agent_id=agent_id,
+            payload_json=encode_object("payload", payload, max_bytes=self._max_payload_bytes),
+            deadline_ms=to_ms("deadline", deadline),
+        )
+        encoded = None if headers is None else encode_headers(headers)
+        return request, Record(self._topic, agent_id.encode(), self._codec.encode(request), encoded)
+
+
+def encode_headers(headers: Mapping[str, str]) -> Headers:
+    """Headers as Kafka takes them.
+
+    Raises:
+        InvalidTask: A name or value is no text, or they are too many or too long.
+    """
+    encoded: Headers = []
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str) or not name:
+            raise InvalidTask("headers", "names and values must be strings, and no name empty")
+        try:
+            name.encode()
+            encoded.append((name, value.encode()))
+        except UnicodeEncodeError as error:
+            raise InvalidTask(f"headers.{name!a}", "holds a lone surrogate, which is no character") from error
+    size_bytes = sum(len(name) + len(value) for name, value in encoded)
+    if len(encoded) > MAX_HEADERS or size_bytes > MAX_HEADER_BYTES:
+        raise InvalidTask(
+            "headers",
+            f"{len(encoded)} headers of {size_bytes} bytes, at most {MAX_HEADERS} of {MAX_HEADER_BYTES} are allowed",
+        )
+    return encoded
