@@ -167,7 +167,9 @@ def fetch_artifacts(artifacts: list[Artifact], cache_dir: Path, *, fetch: Fetch 
     if all(_is_intact(artifact, path) for artifact, path in zip(artifacts, paths, strict=True)):
         return paths
     with _cache_lock(cache_dir):
-        missing = [a for a, path in zip(artifacts, paths, strict=True) if not _is_intact(a, path) and not _adopt(a, path)]
+        missing = [
+            a for a, path in zip(artifacts, paths, strict=True) if not _is_intact(a, path) and not _adopt(a, path)
+        ]
         if missing:
             _download(missing, cache_dir, fetch)
     return paths
@@ -274,7 +276,9 @@ def _cache_lock(cache_dir: Path) -> Iterator[None]:
                 shutil.rmtree(leftover, ignore_errors=True)  # of a process that was killed: we have the lock
             yield
     except OSError as error:
-        raise DiskProblem(f"{cache_dir}: {error.strerror or error}: set MABOS_CACHE_DIR to a folder you can write") from error
+        raise DiskProblem(
+            f"{cache_dir}: {error.strerror or error}: set MABOS_CACHE_DIR to a folder you can write"
+        ) from error
 
 
 def write_lock(artifacts: Iterable[Artifact]) -> str:

@@ -146,9 +146,7 @@ def _context(repository: Path, count: Callable[[int], None]) -> MavenContext:
     def progress(_name: str, _total_bytes: int) -> Iterator[Callable[[int], None]]:
         yield count
 
-    return MavenContext(
-        resolver=PythonResolver(progress_callback=progress), repo_cache=repository, timeout=_TIMEOUT_S
-    )
+    return MavenContext(resolver=PythonResolver(progress_callback=progress), repo_cache=repository, timeout=_TIMEOUT_S)
 
 
 def _resolve(context: MavenContext, artifact: Artifact) -> Path:
