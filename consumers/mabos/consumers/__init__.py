@@ -1,0 +1,25 @@
+"""Who answers, and who reads: agents and their worker, the response feed, and calls that wait for an outcome."""
+
+from mabos.consumers.agents import AgentGroup
+from mabos.consumers.client import AsyncTaskClient, TaskClient
+from mabos.consumers.errors import CallTimeout, FeedStopped, InvalidHandler, Reject, WorkerFailed
+from mabos.consumers.responses import ResponseFeed
+from mabos.consumers.retry import RetryPolicy
+from mabos.consumers.task import Task
+from mabos.consumers.worker import Worker, WorkerLimits
+
+__all__ = [
+    "AgentGroup",
+    "AsyncTaskClient",
+    "CallTimeout",
+    "FeedStopped",
+    "InvalidHandler",
+    "Reject",
+    "ResponseFeed",
+    "RetryPolicy",
+    "Task",
+    "TaskClient",
+    "Worker",
+    "WorkerFailed",
+    "WorkerLimits",
+]

@@ -34,8 +34,8 @@ class Record(NamedTuple):
     """A record to publish."""
 
     topic: str
-    key: bytes
-    value: bytes
+    key: bytes | None
+    value: bytes | None
     headers: Headers | None = None
     partition: int = _ANY_PARTITION
 
@@ -150,7 +150,7 @@ class Publisher:
         atexit.unregister(self._stop_at_exit)
         if left:
             raise PublishFailed(
-                f"{left} records were not acknowledged by {self._servers} before the stop, they may or may not be stored",
+                f"{left} records were not acknowledged by {self._servers} before the stop and may or may not be stored",
                 may_be_stored=True,
             )
 

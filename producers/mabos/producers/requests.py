@@ -59,15 +59,16 @@ def encode_headers(headers: Mapping[str, str]) -> Headers:
         InvalidTask: A name or value is no text, or they are too many or too long.
     """
     encoded: Headers = []
+    size_bytes = 0
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str) or not name:
             raise InvalidTask("headers", "names and values must be strings, and no name empty")
         try:
-            name.encode()
-            encoded.append((name, value.encode()))
+            data = value.encode()
+            size_bytes += len(name.encode()) + len(data)
         except UnicodeEncodeError as error:
             raise InvalidTask(f"headers.{name!a}", "holds a lone surrogate, which is no character") from error
-    size_bytes = sum(len(name) + len(value) for name, value in encoded)
+        encoded.append((name, data))
     if len(encoded) > MAX_HEADERS or size_bytes > MAX_HEADER_BYTES:
         raise InvalidTask(
             "headers",

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    OffsetSpec,
     ResourceType,
 )
 
 from mabos.kafka.clients import librdkafka_config
-from mabos.kafka.errors import BrokerUnavailable
+from mabos.kafka.errors import BrokerUnavailable, TopicsDiffer
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Change, TopicSpec
 
@@ -65,6 +66,28 @@ class Cluster:
             )
             for name in present
         }
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """The offset that the next record of each partition will get.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+            TopicsDiffer: The topic does not exist.
+        """
+        return self._offsets(topic, OffsetSpec.latest())
+
+    def begin_offsets(self, topic: str) -> dict[int, int]:
+        """The offset of the oldest record that each partition still has; errors as :meth:`end_offsets`."""
+        return self._offsets(topic, OffsetSpec.earliest())
+
+    def _offsets(self, topic: str, spec: OffsetSpec) -> dict[int, int]:
+        found = self._metadata().topics.get(topic)
+        if found is None or found.error is not None:
+            raise TopicsDiffer(f"topic {topic} does not exist: run `mabos topics apply`")
+        asked = self._admin.list_offsets(
+            {TopicPartition(topic, partition): spec for partition in found.partitions}, request_timeout=self._timeout_s
+        )
+        return {place.partition: self._result(future).offset for place, future in asked.items()}
 
     def apply_changes(self, wanted: Sequence[TopicSpec], changes: Sequence[Change]) -> list[Change]:
         """Make the changes that are not refused.

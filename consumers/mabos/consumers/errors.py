@@ -1,0 +1,53 @@
+"""What can go wrong in this room.
+
+::
+
+    MabosError
+    ├── InvalidHandler   a handler's parameters or action cannot work
+    ├── Reject           raised by a handler: the task is the caller's fault
+    ├── WorkerFailed     the worker met an error that only a restart can cure
+    ├── CallTimeout      no outcome came within the time to wait; the task goes on
+    └── FeedStopped      the response feed was stopped, or broke, while somebody waited
+"""
+
+from __future__ import annotations
+
+from mabos.schemas.errors import MabosError
+
+
+class InvalidHandler(MabosError, TypeError):
+    """A handler's parameters or action cannot work."""
+
+
+class Reject(MabosError):
+    """Raise it in a handler to answer ``rejected``: the task asks for what cannot be done, and no retry will help.
+
+    Args:
+        reason: What is wrong, for the caller.
+        field: The field at fault, such as ``payload.text``.
+    """
+
+    def __init__(self, reason: str, *, field: str | None = None) -> None:
+        super().__init__(reason if field is None else f"{field}: {reason}")
+        self.reason = reason
+        self.field = field
+
+
+class WorkerFailed(MabosError):
+    """The worker met an error that only a restart can cure; it committed only what was finished."""
+
+
+class CallTimeout(MabosError, TimeoutError):
+    """No outcome came within the time to wait. The task goes on; its response will stand on the log.
+
+    Attributes:
+        task_id: The task.
+    """
+
+    def __init__(self, task_id: str, timeout_s: float) -> None:
+        super().__init__(f"task {task_id} had no outcome within {timeout_s:g} s: it goes on, is a worker running?")
+        self.task_id = task_id
+
+
+class FeedStopped(MabosError):
+    """The response feed was stopped, or broke, while somebody waited."""
