@@ -36,7 +36,7 @@ def handle_ticket(client: TaskClient, ticket: str) -> None:
         NoAnswer: An agent refused its task or failed at it.
     """
     redacted = ask(client, "privacy-01", {"action": "redact", "text": ticket})
-    print(f"redacted  {redacted['found'] or 'nothing'}")
+    print(f"redacted  {', '.join(f'{number} {kind}' for kind, number in redacted['found'].items()) or 'nothing'}")
     text = redacted["text"]
     summary = ask(client, "support-01", {"action": "summarize", "text": text, "sentences": 2})
     for sentence in summary["sentences"]:
@@ -54,7 +54,7 @@ def ask(client: TaskClient, agent_id: str, payload: dict[str, Any]) -> dict[str,
     response = client.call(agent_id=agent_id, payload=payload, timeout_s=TIMEOUT_S)
     if response.status != "completed":
         raise NoAnswer(f"{agent_id} answered {response.status}: {response.error.message if response.error else '-'}")
-    return dict(response.result)
+    return response.result
 
 
 def file_ticket(ticket: str) -> None:

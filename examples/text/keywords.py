@@ -28,7 +28,7 @@ def extract_keywords(text: str, count: int) -> list[Keyword]:
 
     A candidate is a content word, or up to three of them in a row: a whole run between small words and punctuation,
     or a part of one that occurs twice. It scores for its own occurrences and for those of its words. A phrase that
-    lies within a better one, or around it, is left out.
+    shares a word with a better one is left out.
 
     Args:
         text: Any text.
@@ -106,15 +106,13 @@ def _collect_phrases(runs: list[list[_Word]]) -> tuple[Counter[_Phrase], dict[_P
 
 
 def _drop_overlapping(ranked: list[_Phrase], count: int) -> list[_Phrase]:
-    """Take the best phrases, none within another."""
-    taken: dict[_Phrase, None] = {}
-    covered: set[_Phrase] = set()  # every part of a taken phrase
+    """Take the best phrases, none with a word of another."""
+    taken: list[_Phrase] = []
+    used: set[str] = set()
     for phrase in ranked:
-        parts = {phrase[begin:end] for begin in range(len(phrase)) for end in range(begin + 1, len(phrase) + 1)}
-        if phrase in covered or any(part in taken for part in parts):
-            continue
-        taken[phrase] = None
-        covered |= parts
+        if used.isdisjoint(phrase):
+            taken.append(phrase)
+            used.update(phrase)
         if len(taken) == count:
             break
-    return list(taken)
+    return taken

@@ -26,12 +26,13 @@ def test_keywords_occur_in_the_text(text: str, count: int) -> None:
 
 
 def test_the_phrase_that_is_repeated_comes_first() -> None:
-    """A repeated phrase beats its own words, which are not named again."""
+    """A repeated phrase beats its own words, and no word is named twice."""
     keywords = extract_keywords(TICKET, 3)
     assert keywords[0].phrase == "water tank"
     assert keywords[0].occurrences == 3
     assert keywords[1].phrase == "glue"
-    assert not {"water", "tank"} & {keyword.phrase for keyword in keywords}
+    words = " ".join(keyword.phrase for keyword in keywords).split()
+    assert len(set(words)) == len(words)
 
 
 @pytest.mark.parametrize(
