@@ -177,7 +177,9 @@ def fetch_artifacts(artifacts: list[Artifact], cache_dir: Path, *, fetch: Fetch 
 
 def _download(artifacts: list[Artifact], cache_dir: Path, fetch: Fetch | None) -> None:
     if fetch is None:
-        from mabos.kafka.downloads import fetch  # noqa: PLC0415 - HTTP and a resolver that a warm start never needs
+        from mabos.kafka import downloads  # noqa: PLC0415 - HTTP and a resolver that a warm start never needs
+
+        fetch = downloads.fetch
     with tempfile.TemporaryDirectory(prefix="fetch-", dir=cache_dir) as scratch:
 
         def accept(artifact: Artifact, path: Path) -> None:

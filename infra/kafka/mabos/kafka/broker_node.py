@@ -9,6 +9,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from mabos.kafka.aot import notes_flags
 from mabos.kafka.artifacts import find_java
 from mabos.kafka.jvm import JvmCommand, JvmProcess
 from mabos.kafka.kraft import (
@@ -33,8 +34,8 @@ class BrokerImage:
     """The class path."""
     checkpoint: bytes
     """The first metadata of a new cluster."""
-    aot_cache: Path | None = None
-    """Classes already loaded and linked, which halves the start; ``None`` to do without."""
+    notes: Path | None = None
+    """The JVM's notes, which halve the start; ``None`` to do without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +48,8 @@ class NodePlace:
     """What Kafka logs and the JVM prints; rotated at 5 MiB."""
     heap_mb: int
     """Upper bound of the heap, in MiB."""
-    lock_fd: int
-    """Holds the lock on the cluster's folder."""
+    lock_fd: int | None = None
+    """Holds the lock on the cluster's folder, and shall be open for as long as the JVM lives."""
 
 
 class BrokerProbe:
@@ -201,14 +202,12 @@ class BrokerNode:
 
     def _command(self) -> JvmCommand:
         folder = self._place.folder
-        flags = list(self._flags)
-        if self._image.aot_cache is not None:
-            flags += [f"-XX:AOTCache={self._image.aot_cache}", "-Xlog:aot*=error:stderr"]
         return JvmCommand(
             name=f"broker {self.node_id}",
             java=find_java(),
             arguments=[
-                *flags,
+                *self._flags,
+                *notes_flags(self._image.notes),
                 "-Xss512k",
                 "--sun-misc-unsafe-memory-access=allow",
                 f"-Dlog4j2.configurationFile={folder / 'log4j2.yaml'}",
@@ -220,5 +219,5 @@ class BrokerNode:
             log_file=self.log_file,
             heap_mb=self._place.heap_mb,
             temporary_dir=folder / "tmp",
-            kept_open=(self._place.lock_fd,),
+            kept_open=() if self._place.lock_fd is None else (self._place.lock_fd,),
         )

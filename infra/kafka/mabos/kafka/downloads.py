@@ -25,7 +25,7 @@ from mabos.kafka.artifacts import (
     fetch_registry,
     write_lock,
 )
-from mabos.kafka.errors import DownloadFailed, MabosError
+from mabos.kafka.errors import DownloadFailed, LocalPlatformError
 
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
@@ -221,7 +221,7 @@ def main(arguments: list[str]) -> int:
         else:
             fetch_broker_jars()
             fetch_registry()
-    except MabosError as error:
+    except LocalPlatformError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

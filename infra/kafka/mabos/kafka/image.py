@@ -1,29 +1,21 @@
-"""Preparing a broker once, so that each later start is short."""
+"""What local brokers are started from, prepared once."""
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import sys
-import tempfile
-from contextlib import suppress
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mabos.kafka.artifacts import default_cache_dir, fetch_broker_jars, find_java
+from mabos.kafka.aot import TRAINING_TIMEOUT_S, find_notes
+from mabos.kafka.artifacts import default_cache_dir, fetch_broker_jars
 from mabos.kafka.broker_node import BrokerImage, BrokerNode, BrokerProbe, NodePlace
-from mabos.kafka.errors import DiskProblem, LocalPlatformError
+from mabos.kafka.errors import DiskProblem
 from mabos.kafka.kraft import NodeConfig, make_checkpoint, new_cluster_id
 from mabos.kafka.ports import free_ports
 
-_TRAINING_TIMEOUT_S = 60.0
-_KEPT_IMAGES = 3
-
 
 def prepare_image(cache_dir: Path | None = None) -> BrokerImage:
-    """Get all that a broker starts from; the first time this downloads 45 MB and trains for some 15 s.
-
-    The training is one start and stop of a broker, from which the JVM writes down what it loaded (JEP 483, 514, 515). Later
-    starts take 2 s instead of 5. Where it fails, brokers simply start without.
+    """Get all that a broker starts from; the first time this downloads 45 MB and takes some 20 s.
 
     Args:
         cache_dir: The shared cache; ``None`` for the default one.
@@ -35,59 +27,45 @@ def prepare_image(cache_dir: Path | None = None) -> BrokerImage:
     """
     cache_dir = cache_dir or default_cache_dir()
     jars = fetch_broker_jars(cache_dir)
-    name = f"broker-{_fingerprint(jars)}"
-    checkpoint, aot_cache = cache_dir / f"{name}.checkpoint", cache_dir / f"{name}.aot"
-    if not (checkpoint.exists() and aot_cache.exists()):
-        try:
-            with (cache_dir / f"{name}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                _prepare(jars, checkpoint, aot_cache)
-        except OSError as error:
-            raise DiskProblem(
-                f"{cache_dir}: {error.strerror}: set MABOS_CACHE_DIR to a folder you can write"
-            ) from error
-    trained = aot_cache if aot_cache.stat().st_size else None  # empty: the training failed, and is not tried again
-    return BrokerImage(jars=tuple(jars), checkpoint=checkpoint.read_bytes(), aot_cache=trained)
+    bare = BrokerImage(jars=tuple(jars), checkpoint=_find_checkpoint(cache_dir, jars))
+    notes = find_notes(cache_dir, "broker", jars, _Training(image=bare))
+    return BrokerImage(jars=bare.jars, checkpoint=bare.checkpoint, notes=notes)
 
 
-def _prepare(jars: list[Path], checkpoint: Path, aot_cache: Path) -> None:
-    if not checkpoint.exists():
-        draft = checkpoint.with_suffix(".draft")
-        draft.write_bytes(make_checkpoint(jars))
-        draft.replace(checkpoint)
-    if aot_cache.exists():
-        return
-    sys.stderr.write("preparing the broker for quick starts (once)\n")
-    draft = aot_cache.with_suffix(".draft")
-    draft.write_bytes(b"")
-    with suppress(LocalPlatformError):
-        _train(BrokerImage(jars=tuple(jars), checkpoint=checkpoint.read_bytes()), draft)
-    draft.replace(aot_cache)
-    images = sorted(aot_cache.parent.glob("broker-*.aot"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in images[_KEPT_IMAGES:]:
-        old.unlink(missing_ok=True)
+def _find_checkpoint(cache_dir: Path, jars: Sequence[Path]) -> bytes:
+    path = cache_dir / f"{next(jar.stem for jar in jars if jar.stem.startswith('kafka_'))}.checkpoint"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        pass
+    checkpoint = make_checkpoint(jars)
+    try:
+        draft = path.with_name(f"{path.name}.{new_cluster_id()}")  # two processes may be here, each with its own
+        draft.write_bytes(checkpoint)
+        draft.replace(path)
+    except OSError as error:
+        raise DiskProblem(f"{cache_dir}: {error.strerror}: set MABOS_CACHE_DIR to a folder you can write") from error
+    return checkpoint
 
 
-def _train(image: BrokerImage, output: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="mabos-training-") as scratch, (Path(scratch) / "lock").open("w") as lock:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Training:
+    """Starts and stops one broker for the JVM's notes."""
+
+    image: BrokerImage
+    """What to start it from."""
+
+    def __call__(self, folder: Path, flags: Sequence[str]) -> None:
         port, controller_port = free_ports(2)
-        folder = Path(scratch)
         node = BrokerNode(
             NodeConfig(node_id=1, port=port, voters={1: controller_port}, data_dir=folder / "kafka"),
-            NodePlace(folder=folder, log_file=folder / "broker.log", heap_mb=512, lock_fd=lock.fileno()),
-            image,
+            NodePlace(folder=folder, log_file=folder / "broker.log", heap_mb=512),
+            self.image,
             cluster_id=new_cluster_id(),
-            flags=(f"-XX:AOTCacheOutput={output}", "-Xlog:aot*=error:stderr"),
+            flags=tuple(flags),
         )
         try:
             node.launch()
-            node.wait_until(BrokerProbe([port], expected=1), timeout_s=_TRAINING_TIMEOUT_S)
+            node.wait_until(BrokerProbe([port], expected=1), timeout_s=TRAINING_TIMEOUT_S)
         finally:
-            node.stop(_TRAINING_TIMEOUT_S)
-
-
-def _fingerprint(jars: list[Path]) -> str:
-    """Name what the JVM compares before it believes its notes: its own modules and the jars, by path, size and time."""
-    modules = find_java().parents[1] / "lib" / "modules"
-    facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in [modules, *jars] if path.exists()]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+            node.stop(TRAINING_TIMEOUT_S)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,10 +176,8 @@ class JvmProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.is_alive and self.pid:
-            try:
+            with suppress(ProcessLookupError):  # it ended between the two looks; the guard is about to say so
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass  # it ended between the two looks; the guard is about to say so
 
     def _close(self) -> None:
         if self._guard is not None and self._guard.stdin is not None:

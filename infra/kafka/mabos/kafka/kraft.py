@@ -6,7 +6,7 @@ import base64
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,8 +40,8 @@ class NodeConfig:
 def broker_properties(config: NodeConfig) -> dict[str, str]:
     """All properties of a local broker, the caller's last.
 
-    Everything is sized for a laptop: few threads, small segments, internal topics of few partitions. Internal topics are
-    replicated as far as the cluster goes, and stay writable with one broker down.
+    Everything is sized for a laptop: few threads, small segments, internal topics of few partitions. Those are
+    replicated as far as the cluster goes, and stay writable with one broker of three down.
     """
     size = len(config.voters)
     replicas = str(min(size, 3))
@@ -124,6 +124,7 @@ def write_log_config(path: Path, log_file: Path) -> None:
         "state.change.logger",
     ]
     loggers = "\n".join(f"      - {{name: {name}, level: WARN}}" for name in noisy)
+    quoted = str(log_file).replace("'", "''")
     path.write_text(
         f"""Configuration:
   status: error
@@ -131,8 +132,8 @@ def write_log_config(path: Path, log_file: Path) -> None:
   Appenders:
     RollingFile:
       name: file
-      fileName: '{log_file}'
-      filePattern: '{log_file}.%i'
+      fileName: '{quoted}'
+      filePattern: '{quoted}.%i'
       PatternLayout: {{pattern: "%d{{ISO8601}} %-5p %m (%c)%n"}}
       Policies: {{SizeBasedTriggeringPolicy: {{size: 5 MB}}}}
       DefaultRolloverStrategy: {{max: 1}}
@@ -182,7 +183,7 @@ def format_storage(data_dir: Path, *, node_id: int, cluster_id: str, checkpoint:
     )
 
 
-def make_checkpoint(jars: list[Path]) -> bytes:
+def make_checkpoint(jars: Sequence[Path]) -> bytes:
     """Have Kafka's tool format a folder, and take the first metadata of a new cluster from it.
 
     Returns:

@@ -183,7 +183,7 @@ class LocalBroker:
         free: Tells the free bytes of a folder's disk.
     """
 
-    def __init__(  # noqa: PLR0913 - all optional, all independent
+    def __init__(
         self,
         port: int = 0,
         *,

@@ -44,9 +44,9 @@ def require_free(port: int, *, name: str, setting: str) -> None:
         except PermissionError:
             raise PortTaken(f"{name}: port {port} is reserved for root: give one above 1023 with {setting}") from None
         except OSError:
-            holder = find_listener(port)
+            holder = find_listener(port) or "another process"
             raise PortTaken(
-                f"{name}: port {port} is taken by {holder or 'another process'}: stop it, or give another with {setting}"
+                f"{name}: port {port} is taken by {holder}: stop it, or give another with {setting}"
             ) from None
 
 
@@ -62,7 +62,8 @@ def find_listener(port: int) -> str | None:
         return None
     with suppress(psutil.Error, OSError):
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            taken = connection.laddr.port if connection.laddr else None
+            if taken == port and connection.pid and connection.status == psutil.CONN_LISTEN:
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
     return None
 
