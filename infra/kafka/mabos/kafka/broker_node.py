@@ -56,26 +56,24 @@ class BrokerProbe:
     """Asks brokers whether they really answer: metadata of the whole cluster, then the group coordinator.
 
     Args:
-        ports: Where the brokers listen.
-        expected: How many of them must be in the metadata.
+        port: Where one of them listens.
+        expected: How many must be in the metadata.
     """
 
-    def __init__(self, ports: list[int], *, expected: int) -> None:
-        self._ports = list(ports)
+    def __init__(self, port: int, *, expected: int) -> None:
+        self._port = port
         self._expected = expected
         self._admin: AdminClient | None = None
         self._has_metadata = False
 
     def __call__(self) -> bool:
         """Whether all of it is ready; returns within about 2 s."""
-        while self._ports and is_listening(self._ports[-1]):
-            self._bootstrap = f"{LOOPBACK}:{self._ports.pop()}"
-        if self._ports:
-            return False
         if self._admin is None:
+            if not is_listening(self._port):
+                return False
             # librdkafka would tell the terminal about each connection that a starting broker refuses.
             self._admin = AdminClient(
-                {"bootstrap.servers": self._bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200}
+                {"bootstrap.servers": f"{LOOPBACK}:{self._port}", "log_level": 0, "reconnect.backoff.max.ms": 200}
             )
         try:
             if not self._has_metadata:
@@ -146,7 +144,7 @@ class BrokerNode:
             StartFailed: It ended, or did not answer in time.
         """
         self.launch()
-        self.wait_until(BrokerProbe([self.port], expected=1), timeout_s=timeout_s)
+        self.wait_until(BrokerProbe(self.port, expected=1), timeout_s=timeout_s)
 
     def launch(self) -> None:
         """Start the broker, if it does not run, and return at once.

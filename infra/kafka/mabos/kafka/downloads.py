@@ -6,6 +6,7 @@ Only a cold start and a relock come here: a warm start never loads the HTTP clie
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import sys
 import tempfile
@@ -128,6 +129,8 @@ def _fetch_one(
             accept(artifact, _resolve(_context(scratch, count), artifact))
         except (OSError, RuntimeError, DownloadFailed) as error:
             meter.add(-arrived)
+            if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise  # more attempts make no room: the caller names the disk
             if attempt == _ATTEMPTS or stop.is_set():
                 if isinstance(error, DownloadFailed):
                     raise
@@ -140,7 +143,10 @@ def _fetch_one(
 
 
 def _context(repository: Path, count: Callable[[int], None]) -> MavenContext:
-    from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - an optional extra
+    try:
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise LocalPlatformError("nothing to download with: install it with pip install 'mabos[local]'") from error
 
     @contextmanager
     def progress(_name: str, _total_bytes: int) -> Iterator[Callable[[int], None]]:

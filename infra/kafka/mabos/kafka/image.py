@@ -66,6 +66,6 @@ class _Training:
         )
         try:
             node.launch()
-            node.wait_until(BrokerProbe([port], expected=1), timeout_s=TRAINING_TIMEOUT_S)
+            node.wait_until(BrokerProbe(port, expected=1), timeout_s=TRAINING_TIMEOUT_S)
         finally:
             node.stop(TRAINING_TIMEOUT_S)

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-from mabos.kafka.errors import StartFailed
+from mabos.kafka.errors import DiskProblem, StartFailed
 
 _GUARD = Path(__file__).with_name("guard.py")
 _ORPHAN_GRACE_S = 5.0
@@ -85,10 +86,10 @@ class JvmProcess:
 
         Raises:
             StartFailed: It could not be started at all.
+            DiskProblem: The log file cannot be written.
         """
         command = self._command
-        log_file = command.log_file
-        with log_file.open("ab") as log:
+        with _open_log(command.log_file) as log:
             self._log_start = log.tell()
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(_ORPHAN_GRACE_S), *command.argv()],
@@ -188,6 +189,14 @@ class JvmProcess:
         log_file = self._command.log_file
         line = telling_line(self.log_tail())
         return StartFailed(f"{self._command.name} {what}: {line or 'it wrote no log'} (log: {log_file})", log_file)
+
+
+def _open_log(path: Path) -> BinaryIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as error:
+        raise DiskProblem(f"{path}: {error.strerror}: give a log file that you can write") from error
 
 
 def telling_line(lines: Sequence[str]) -> str:

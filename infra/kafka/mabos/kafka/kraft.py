@@ -99,6 +99,7 @@ def _size_properties() -> dict[str, str]:
         "log.cleaner.dedupe.buffer.size": str(16 * 2**20),  # 128 MiB by default, a quarter of our heap
         "log.segment.bytes": str(256 * 2**20),
         "metadata.log.segment.bytes": str(16 * 2**20),
+        "metadata.max.idle.interval.ms": "5000",  # else an idle controller writes to disk twice a second
         "controlled.shutdown.max.retries": "1",
     }
 

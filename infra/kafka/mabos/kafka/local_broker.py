@@ -85,6 +85,9 @@ class LocalCluster:
             DownloadFailed: A Java part cannot be had.
             StartFailed: A broker ended, or did not answer in time.
         """
+        if self._folder.is_open:  # after a kill: the ports and data stay
+            self._launch(timeout_s)
+            return
         for port in filter(None, self._ports):
             require_free(port, name="broker", setting="--port or MABOS_BOOTSTRAP_SERVERS")
         self._folder.open()
@@ -93,14 +96,10 @@ class LocalCluster:
                 self._nodes = self._make_nodes()
                 try:
                     self._launch(timeout_s)
-                except StartFailed as failure:
+                except PortTaken:
                     self._end_all()
-                    if not any(node.has_lost_port for node in self._nodes.values()):
-                        raise
                     if all(self._ports) or attempt == _PORT_ATTEMPTS:
-                        raise PortTaken(
-                            f"broker: a port was taken while it started: start it again ({failure})"
-                        ) from failure
+                        raise
                 else:
                     return
         except BaseException as error:
@@ -159,10 +158,16 @@ class LocalCluster:
         }
 
     def _launch(self, timeout_s: float) -> None:
-        for node in self._nodes.values():
-            node.launch()
-        for node in self._nodes.values():
-            node.wait_until(BrokerProbe([node.port], expected=len(self._nodes)), timeout_s=timeout_s)
+        nodes = self._nodes.values()
+        try:
+            for node in nodes:
+                node.launch()
+            for node in nodes:
+                node.wait_until(BrokerProbe(node.port, expected=len(nodes)), timeout_s=timeout_s)
+        except StartFailed as failure:
+            if any(node.has_lost_port for node in nodes):
+                raise PortTaken("broker: another process took its port while it started: start it again") from failure
+            raise
 
     def _end_all(self) -> None:
         for node in self._nodes.values():

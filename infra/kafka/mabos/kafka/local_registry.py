@@ -101,26 +101,22 @@ class LocalRegistry:
             DownloadFailed: A Java part cannot be had.
             StartFailed: It ended, or did not answer in time.
         """
-        if self.is_alive:
+        if self._folder.is_open:  # after a kill: the port and data stay
+            if not self.is_alive:
+                self._run(find_registry(self._cache_dir), timeout_s)
             return
         if self._given_port:
             require_free(self._given_port, name="registry", setting="--registry-port or MABOS_SCHEMA_REGISTRY_URL")
-        was_killed = self._folder.is_open
         self._folder.open()
         try:
             program = find_registry(self._cache_dir)
             for attempt in range(1, _PORT_ATTEMPTS + 1):
-                if not self._given_port and not (was_killed and attempt == 1):
-                    (self._port,) = free_ports(1)
+                self._port = self._given_port or free_ports(1)[0]
                 try:
                     self._run(program, timeout_s)
-                except StartFailed as failure:
-                    if not self._has_lost_port:
-                        raise
+                except PortTaken:
                     if self._given_port or attempt == _PORT_ATTEMPTS:
-                        raise PortTaken(
-                            f"registry: port {self._port} was taken while it started: start it again ({failure})"
-                        ) from failure
+                        raise
                 else:
                     return
         except BaseException as error:
@@ -164,14 +160,16 @@ class LocalRegistry:
         command = program.command(
             port=self._port, folder=folder, log_file=self.log_file, heap_mb=self._heap_mb, lock_fd=self._folder.lock_fd
         )
-        self._jvm = JvmProcess(command)
-        self._jvm.start()
-        self._jvm.wait_until(lambda: answers(self._port), timeout_s=timeout_s)
-
-    @property
-    def _has_lost_port(self) -> bool:
-        lines = self._jvm.log_tail() if self._jvm else []
-        return any("already bound" in line or "Address already in use" in line for line in lines)
+        self._jvm = jvm = JvmProcess(command)
+        try:
+            jvm.start()
+            jvm.wait_until(lambda: answers(self._port), timeout_s=timeout_s)
+        except StartFailed as failure:
+            if any("already bound" in line or "Address already in use" in line for line in jvm.log_tail()):
+                raise PortTaken(
+                    f"registry: another process took port {self._port} while it started: start it again"
+                ) from failure
+            raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
