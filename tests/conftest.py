@@ -1,0 +1,23 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from mabos.kafka.settings import Settings
+from tests.support.platform import Platform, run_platform
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """The broker and registry of this run, started at the first test that asks."""
+    with run_platform(tmp_path_factory.mktemp("platform")) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(platform: Platform) -> Settings:
+    """Settings of a queue of the test's own."""
+    return platform.new_queue()
