@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -79,6 +79,24 @@ class Cluster:
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """The offset of the oldest record that each partition still has; errors as :meth:`end_offsets`."""
         return self._offsets(topic, OffsetSpec.earliest())
+
+    def group_members(self, group: str) -> dict[str, frozenset[tuple[str, int]]]:
+        """The members of a consumer group, and the topic partitions that each has; empty if there is no such group.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        future = self._admin.describe_consumer_groups([group], request_timeout=self._timeout_s)[group]
+        try:
+            found = future.result(self._timeout_s + 1)
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise self._unavailable(error) from error
+        return {
+            member.member_id: frozenset((place.topic, place.partition) for place in member.assignment.topic_partitions)
+            for member in found.members
+        }
 
     def _offsets(self, topic: str, spec: OffsetSpec) -> dict[int, int]:
         found = self._metadata().topics.get(topic)

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from mabos.kafka.aot import notes_flags
 from mabos.kafka.artifacts import find_java
-from mabos.kafka.jvm import JvmCommand, JvmProcess
+from mabos.kafka.jvm import JvmCommand
 from mabos.kafka.kraft import (
     NodeConfig,
     broker_properties,
@@ -21,6 +21,7 @@ from mabos.kafka.kraft import (
     write_properties,
 )
 from mabos.kafka.ports import LOOPBACK, is_listening
+from mabos.kafka.process import Process
 
 _PROBE_TIMEOUT_S = 2.0
 _PROBE_GROUP = "mabos-readiness"
@@ -105,7 +106,7 @@ class BrokerNode:
         self._image = image
         self._cluster_id = cluster_id
         self._flags = flags
-        self._jvm: JvmProcess | None = None
+        self._jvm: Process | None = None
 
     @property
     def node_id(self) -> int:
@@ -166,7 +167,7 @@ class BrokerNode:
             )
         write_properties(folder / "server.properties", broker_properties(self._config))
         write_log_config(folder / "log4j2.yaml", self.log_file)
-        self._jvm = JvmProcess(self._command())
+        self._jvm = Process(self._command())
         self._jvm.start()
 
     def wait_until(self, probe: BrokerProbe, *, timeout_s: float) -> None:

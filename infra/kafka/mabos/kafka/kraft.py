@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mabos.kafka.artifacts import find_java
 from mabos.kafka.errors import StartFailed
-from mabos.kafka.jvm import telling_line
 from mabos.kafka.ports import LOOPBACK
+from mabos.kafka.process import telling_line
 
 _CHECKPOINT = "00000000000000000000-0000000000.checkpoint"
 _METADATA_LOG = "__cluster_metadata-0"

@@ -19,8 +19,9 @@ from mabos.kafka.aot import TRAINING_TIMEOUT_S, find_notes, notes_flags
 from mabos.kafka.artifacts import default_cache_dir, fetch_registry, find_java
 from mabos.kafka.errors import PortTaken, StartFailed
 from mabos.kafka.folder import DataFolder, free_bytes
-from mabos.kafka.jvm import JvmCommand, JvmProcess
+from mabos.kafka.jvm import JvmCommand
 from mabos.kafka.ports import LOOPBACK, free_ports, require_free
+from mabos.kafka.process import Process
 
 _ROUTE = "/apis/ccompat/v7"
 _PORT_ATTEMPTS = 3
@@ -57,7 +58,7 @@ class LocalRegistry:
         self._log_file = log_file
         self._heap_mb = heap_mb
         self._cache_dir = cache_dir
-        self._jvm: JvmProcess | None = None
+        self._jvm: Process | None = None
 
     @property
     def url(self) -> str:
@@ -160,7 +161,7 @@ class LocalRegistry:
         command = program.command(
             port=self._port, folder=folder, log_file=self.log_file, heap_mb=self._heap_mb, lock_fd=self._folder.lock_fd
         )
-        self._jvm = jvm = JvmProcess(command)
+        self._jvm = jvm = Process(command)
         try:
             jvm.start()
             jvm.wait_until(lambda: answers(self._port), timeout_s=timeout_s)
@@ -242,7 +243,7 @@ def find_registry(cache_dir: Path | None = None) -> RegistryProgram:
 
     def train(folder: Path, flags: Sequence[str]) -> None:
         (port,) = free_ports(1)
-        jvm = JvmProcess(
+        jvm = Process(
             bare.command(port=port, folder=folder, log_file=folder / "registry.log", heap_mb=256, flags=flags)
         )
         try:

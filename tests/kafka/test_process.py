@@ -9,7 +9,8 @@ from tests.support.waiting import eventually
 
 from mabos.kafka.artifacts import find_java
 from mabos.kafka.errors import DiskProblem, StartFailed
-from mabos.kafka.jvm import JvmCommand, JvmProcess, telling_line
+from mabos.kafka.jvm import JvmCommand
+from mabos.kafka.process import Process, telling_line
 
 
 def make_command(folder: Path, java: Path | None = None, log_file: Path | None = None) -> JvmCommand:
@@ -33,7 +34,7 @@ def make_java(folder: Path, script: str) -> Path:
 
 def test_early_end_is_one_line_with_cause_and_log(tmp_path: Path) -> None:
     """A class that is not there: the message has the log's telling line and the log's path."""
-    jvm = JvmProcess(make_command(tmp_path))
+    jvm = Process(make_command(tmp_path))
     jvm.start()
     with pytest.raises(StartFailed) as caught:
         jvm.wait_until(lambda: False, timeout_s=30)
@@ -48,7 +49,7 @@ def test_log_of_an_earlier_run_is_not_blamed(tmp_path: Path) -> None:
     """The log is appended to; only this run's lines explain this run."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "broker.log").write_text("Exception: of yesterday\n")
-    jvm = JvmProcess(make_command(tmp_path, make_java(tmp_path, "echo of today; exit 3")))
+    jvm = Process(make_command(tmp_path, make_java(tmp_path, "echo of today; exit 3")))
     jvm.start()
     with pytest.raises(StartFailed, match=r"ended with code 3 before it was ready: of today"):
         jvm.wait_until(lambda: False, timeout_s=30)
@@ -56,7 +57,7 @@ def test_log_of_an_earlier_run_is_not_blamed(tmp_path: Path) -> None:
 
 def test_late_start_is_given_up_and_killed(tmp_path: Path) -> None:
     """After the deadline nothing is left running."""
-    jvm = JvmProcess(make_command(tmp_path, make_java(tmp_path, "exec sleep 60")))
+    jvm = Process(make_command(tmp_path, make_java(tmp_path, "exec sleep 60")))
     jvm.start()
     with pytest.raises(StartFailed, match=r"was not ready after 0.2 s"):
         jvm.wait_until(lambda: False, timeout_s=0.2)
@@ -66,7 +67,7 @@ def test_late_start_is_given_up_and_killed(tmp_path: Path) -> None:
 
 def test_stubborn_process_is_killed_after_its_time(tmp_path: Path) -> None:
     """Stop is graceful first, and final in any case."""
-    jvm = JvmProcess(make_command(tmp_path, make_java(tmp_path, "trap '' TERM; echo up; while :; do sleep 1; done")))
+    jvm = Process(make_command(tmp_path, make_java(tmp_path, "trap '' TERM; echo up; while :; do sleep 1; done")))
     jvm.start()
     eventually(lambda: "up" in jvm.log_tail())
     jvm.stop(timeout_s=0.3)
@@ -75,7 +76,7 @@ def test_stubborn_process_is_killed_after_its_time(tmp_path: Path) -> None:
 
 def test_frozen_process_can_be_stopped(tmp_path: Path) -> None:
     """Stop wakes it first: a frozen process handles no signal."""
-    jvm = JvmProcess(make_command(tmp_path, make_java(tmp_path, "exec sleep 60")))
+    jvm = Process(make_command(tmp_path, make_java(tmp_path, "exec sleep 60")))
     jvm.start()
     jvm.pause()
     jvm.stop(timeout_s=10)
@@ -85,7 +86,7 @@ def test_frozen_process_can_be_stopped(tmp_path: Path) -> None:
 def test_environment_of_ours_does_not_reach_the_jvm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stray JAVA_TOOL_OPTIONS changes nothing."""
     monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Dmarker=1")
-    jvm = JvmProcess(make_command(tmp_path, make_java(tmp_path, "/usr/bin/env; exec sleep 60")))
+    jvm = Process(make_command(tmp_path, make_java(tmp_path, "/usr/bin/env; exec sleep 60")))
     jvm.start()
     eventually(lambda: any(line.startswith("LC_ALL=") for line in jvm.log_tail()))
     assert not any("marker" in line for line in jvm.log_tail())
@@ -96,7 +97,7 @@ def test_log_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """One line, no traceback of ours."""
     (tmp_path / "file").write_text("")
     with pytest.raises(DiskProblem, match="give a log file that you can write"):
-        JvmProcess(make_command(tmp_path, log_file=tmp_path / "file" / "broker.log")).start()
+        Process(make_command(tmp_path, log_file=tmp_path / "file" / "broker.log")).start()
 
 
 @pytest.mark.parametrize(
