@@ -1,0 +1,56 @@
+# Needs only python3 (3.11 or newer) and make. `make` alone lists the verbs.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv --quiet
+ROOMS := schemas/mabos infra/kafka/mabos producers/mabos consumers/mabos streams/mabos gateway/mabos cli/mabos
+STAMP := .venv/.synced
+export PYTHONDONTWRITEBYTECODE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lock run test test-containers fmt lint types wheel clean
+
+help: ## List the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Make .venv and install exactly what requirements.lock says
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 must be 3.11 or newer, or say PYTHON=python3.12 make ..." >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "making .venv"; $(PYTHON) -m venv .venv; }
+	@test -x $(BIN)/uv || { echo "getting uv"; $(BIN)/python -m pip --quiet --disable-pip-version-check install "$$(grep -m1 '^uv==' requirements.lock | cut -d' ' -f1)"; }
+	@echo "installing what requirements.lock says"
+	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock: $(STAMP) ## Resolve the dependencies anew into requirements.lock
+	$(UV) pip compile pyproject.toml --universal --generate-hashes --all-extras --group dev --upgrade --no-header -o requirements.lock
+
+run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. ONCE=1 ends after the summary
+	@$(BIN)/python -m examples.run
+
+test: $(STAMP) ## Run all tests, against a real broker and registry
+	$(BIN)/python -m pytest
+
+test-containers: $(STAMP) ## The same integration tests, with the broker in a container
+	MABOS_TEST_PLATFORM=containers $(BIN)/python -m pytest tests/integration
+
+fmt: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+lint: $(STAMP) ## Check style, and that no room imports one below it
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP) ## Check types with mypy --strict and pyright
+	$(BIN)/mypy $(ROOMS) examples
+	$(BIN)/pyright
+
+wheel: $(STAMP) ## Build the wheel into dist/
+	$(UV) build --wheel --no-build-isolation --python $(BIN)/python
+
+clean: ## Remove what was built; the platform's data stay (mabos down --delete)
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,204 @@
+"""The whole road, for real: ``make run``.
+
+Starts the platform (or uses the one that ``mabos up`` started) and two workers of the example agents, publishes
+``tasks.jsonl``, half over HTTP and half with the SDK, shows the responses as they arrive, and then reads the topics to
+prove that every task was answered, and that each agent's tasks were answered in order.
+
+With ``ONCE=1``, or when standard output is no terminal, it ends after the summary: with 0 only if everything held.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from rich.markup import escape
+
+from examples.senders import Mail, read_mail, send_over_http, send_with_sdk
+from examples.watching import Watch, percentile
+from mabos.cli.home import PlatformHome
+from mabos.cli.local_platform import LocalPlatform, prepare_queue
+from mabos.cli.output import console
+from mabos.cli.programs import Programs
+from mabos.consumers.log import read_log
+from mabos.consumers.responses import ResponseFeed
+from mabos.kafka.admin import Cluster
+from mabos.kafka.clients import open_registry
+from mabos.kafka.position import Position
+from mabos.kafka.settings import Settings, load_settings
+from mabos.kafka.topics import Queue
+from mabos.schemas import REQUEST, RESPONSE, Codec, MabosError, SchemaRegistry
+from mabos.streams import Audit, AuditReport
+
+WORKERS = 2
+GROUP = "mabos"
+TASKS_FILE = Path(__file__).with_name("tasks.jsonl")
+ANSWER_TIMEOUT_S = 60.0
+
+
+def main() -> int:
+    """Run the road once, then stay up if somebody watches."""
+    stays = sys.stdout.isatty() and os.environ.get("ONCE", "") in ("", "0")
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        settings = load_settings()
+        began_s = time.monotonic()
+        with platform(settings), Programs(settings.home / "logs") as programs:
+            start_workers(settings, programs)
+            console.print(f"ready to take tasks after {time.monotonic() - began_s:.1f} s")
+            held = publish_and_watch(settings, stopping)
+            if stays and not stopping.is_set():
+                print(what_next(settings), flush=True)
+                stopping.wait()
+            console.print("stopping: workers, gateway, registry, broker" if stays else "stopping")
+    except MabosError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        return 1
+    return 0 if held else 1
+
+
+@contextmanager
+def platform(settings: Settings) -> Iterator[None]:
+    """The platform of this machine: the one that is up, or one of our own."""
+    home = PlatformHome(settings.home)
+    with ExitStack() as stack:
+        if home.is_running():
+            console.print("using the platform that is up")
+            prepare_queue(settings)
+        else:
+            lock = stack.enter_context(home.lock())
+            console.print(f"data and logs are in {settings.home}", style="dim")
+            stack.enter_context(LocalPlatform(settings, on_step=lambda step: console.print(f"· {step}")))
+            home.write("ready")
+            stack.callback(home.forget)
+            del lock
+        yield
+
+
+def start_workers(settings: Settings, programs: Programs) -> None:
+    """Start the workers, and wait until the group has given each of them partitions."""
+    console.print(f"· starting {WORKERS} workers of examples.agents")
+    cluster, topic = Cluster(settings), Queue(name=settings.queue).requests
+    wanted = len(cluster.end_offsets(topic))
+    for number in range(1, WORKERS + 1):
+        programs.run(f"worker-{number}", ["-m", "mabos.cli.main", "worker", "run", "examples.agents:agents"])
+
+    def is_shared() -> bool:
+        members = cluster.group_members(GROUP).values()
+        return sum(map(len, members)) == wanted and sum(map(bool, members)) >= WORKERS
+
+    deadline = time.monotonic() + ANSWER_TIMEOUT_S
+    while not is_shared():
+        if time.monotonic() > deadline:
+            raise MabosError(f"the workers got no partitions: see {settings.home / 'logs'}")
+        time.sleep(0.1)
+
+
+def publish_and_watch(settings: Settings, stopping: threading.Event) -> bool:
+    """Publish the tasks, show what comes back, and print the summary; says whether everything held."""
+    mail = read_mail(TASKS_FILE, run_id=time.strftime("%m%d-%H%M%S"))
+    topics = Queue(name=settings.queue)
+    cluster, registry = Cluster(settings), open_registry(settings)
+    feed, watch = ResponseFeed(settings, registry), Watch(mail)
+    feed.listen(watch.take)
+    feed.start()
+    begin = {topic: cluster.end_offsets(topic) for topic in (topics.requests, topics.responses)}
+    try:
+        with watch.shown():
+            publish(settings, mail, watch)
+            answered = watch.wait(ANSWER_TIMEOUT_S, stopping)
+    finally:
+        feed.stop()
+    report = prove(settings, registry, begin)
+    print_summary(watch, report)
+    return answered and report.holds and report.requests == len(mail)
+
+
+def publish(settings: Settings, mail: list[Mail], watch: Watch) -> None:
+    """Publish half over HTTP and half with the SDK, at the same time; an agent's tasks all take one of the two."""
+    errors: list[MabosError] = []
+
+    def run(send: object, part: list[Mail]) -> None:
+        try:
+            send(settings, part, watch)  # type: ignore[operator]
+        except MabosError as error:
+            errors.append(error)
+
+    agents = sorted({one.agent_id for one in mail})
+    over_http = set(agents[::2])
+    doors = (
+        threading.Thread(target=run, args=(send_over_http, [one for one in mail if one.agent_id in over_http])),
+        threading.Thread(target=run, args=(send_with_sdk, [one for one in mail if one.agent_id not in over_http])),
+    )
+    for door in doors:
+        door.start()
+    for door in doors:
+        door.join()
+    if errors:
+        raise errors[0]
+
+
+def prove(settings: Settings, registry: SchemaRegistry, begin: dict[str, dict[int, int]]) -> AuditReport:
+    """Read what this run wrote to the topics, and check it."""
+    cluster, topics, audit = Cluster(settings), Queue(name=settings.queue), Audit()
+
+    def read(topic: str) -> Iterator[tuple[bytes | None, Position]]:
+        for message in read_log(settings, topic, begin[topic], cluster.end_offsets(topic)):
+            yield message.value(), Position(topic, message.partition() or 0, message.offset() or 0)
+
+    requests = Codec(REQUEST, registry.schema_id(f"{topics.requests}-value", REQUEST.schema_text), registry)
+    responses = Codec(RESPONSE, registry.schema_id(f"{topics.responses}-value", RESPONSE.schema_text), registry)
+    for value, place in read(topics.requests):
+        audit.add_request(requests.decode(value), place)
+    for value, place in read(topics.responses):
+        audit.add_response(responses.decode(value), place)
+    return audit.report()
+
+
+def print_summary(watch: Watch, report: AuditReport) -> None:
+    """Print what came of the run."""
+    latencies = sorted(watch.latencies_s)
+    by_status = ", ".join(f"{count} {status.value}" for status, count in sorted(report.outcomes.items()))
+    took_s = max(watch.took_s, 1e-6)
+    lines = {
+        "sent": f"{len(watch.mail)} tasks for {len({one.agent_id for one in watch.mail})} agents: "
+        f"{watch.count('http')} over HTTP, {watch.count('sdk')} with the SDK",
+        "answered": f"{sum(report.outcomes.values())}: {by_status or 'none'}",
+        "rate": f"{len(latencies) / took_s:.0f} tasks/s, all sent at once",
+        "latency": f"p50 {percentile(latencies, 50) * 1000:.0f} ms, p99 {percentile(latencies, 99) * 1000:.0f} ms"
+        " from send to response",
+        "order": "held for every agent" if not report.disordered else f"BROKEN for {len(report.disordered)} tasks",
+        "lost": "nothing" if not report.unanswered else f"{len(report.unanswered)} tasks have no response",
+    }
+    print()
+    for name, text in lines.items():
+        print(f"  {name:<9} {text}")
+    print(flush=True)
+
+
+def what_next(settings: Settings) -> str:
+    """What a person may try now."""
+    url = settings.gateway_url
+    return f"""The platform is up. In another terminal, in this folder:
+
+  .venv/bin/mabos status
+  .venv/bin/mabos call --agent support-01 --action word_count --payload '{{"text": "Where is my parcel?"}}'
+  curl -s {url}/api/tasks -H 'content-type: application/json' \\
+       -d '{{"task_id": "1", "agent_id": "agent_1", "payload": {{"action": "test"}}}}'
+  .venv/bin/python examples/service.py
+  .venv/bin/mabos worker run examples.agents:agents      # one more worker: the partitions are shared anew
+  open {url}/docs
+
+Ctrl-C stops everything."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
