@@ -33,11 +33,18 @@ def find_breaks(candidate: Schema, history: Iterable[tuple[str, Schema]]) -> lis
     """
     problems: dict[str, None] = {}
     for name, old in history:
+        if _full_name(candidate) != _full_name(old):
+            problems[f"the event {_full_name(old)} of {name} is renamed to {_full_name(candidate)}"] = None
         for problem in _Resolution(reader=candidate, writer=old).breaks():
             problems[f"{problem} (new readers cannot read records of {name})"] = None
         for problem in _Resolution(reader=old, writer=candidate).breaks():
             problems[f"{problem} (readers of {name} cannot read new records)"] = None
     return list(problems)
+
+
+def find_obstacles(*, reader: Schema, writer: Schema) -> list[str]:
+    """What keeps one reader from reading all that one writer writes; both schemas vetted, empty when nothing does."""
+    return list(dict.fromkeys(_Resolution(reader=reader, writer=writer).breaks()))
 
 
 class _Resolution:
@@ -85,10 +92,11 @@ class _Resolution:
         written = {field["name"]: field for field in writer["fields"]}
         for field in reader["fields"]:
             where = f"{path}.{field['name']}" if path else field["name"]
-            names = (field["name"], *field.get("aliases", ()))
-            match = next((written[name] for name in names if name in written), None)
-            if match is not None:
-                yield from self._resolve(field["type"], match["type"], where)
+            found = [name for name in (field["name"], *field.get("aliases", ())) if name in written]
+            if len(set(found)) > 1:
+                yield f'field "{where}": is both {" and ".join(found)} of what was written'
+            elif found:
+                yield from self._resolve(field["type"], written[found[0]]["type"], where)
             elif "default" not in field:
                 yield f'field "{where}": is missing from what was written, and has no default'
 
@@ -120,6 +128,11 @@ def _plain(schema: Any, types: dict[str, Schema]) -> Any:  # noqa: ANN401 - any 
     if isinstance(schema, dict) and schema["type"] not in (*_NAMED, "array", "map"):
         return _plain(schema["type"], types)
     return types.get(schema, schema) if isinstance(schema, str) else schema
+
+
+def _full_name(record: Schema) -> str:
+    name, space = str(record["name"]), record.get("namespace")
+    return name if "." in name or not space else f"{space}.{name}"
 
 
 def _same_name(reader: Schema, writer: Schema) -> bool:
