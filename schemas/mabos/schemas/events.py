@@ -10,7 +10,7 @@ import os
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
@@ -22,7 +22,9 @@ from mabos.schemas.errors import InvalidTask
 MAX_ID_BYTES = 255
 """The most UTF-8 bytes of a ``task_id`` or ``agent_id``."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _MAX_TIME_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that datetime can show
 
 
@@ -60,6 +62,7 @@ class TaskRequest:
         """Refuse by name what the contract does not allow."""
         check_id("task_id", self.task_id)
         check_id("agent_id", self.agent_id)
+        _check_text("payload", self.payload_json)
         check_time("deadline", self.deadline_ms)
 
     @property
@@ -151,7 +154,10 @@ class TaskResponse:
         """Refuse by name what the contract does not allow."""
         check_id("task_id", self.task_id)
         check_id("agent_id", self.agent_id)
-        if not 0 <= self.attempt < 2**31:
+        _check_text("result", self.result_json)
+        if not isinstance(self.status, Status):
+            raise InvalidTask("status", f"must be a Status, not {type(self.status).__name__}")
+        if not isinstance(self.attempt, int) or not 0 <= self.attempt < 2**31:
             raise InvalidTask("attempt", f"must be from 0 to 2147483647, not {self.attempt}")
         check_time("started_at", self.started_at_ms)
 
@@ -229,19 +235,14 @@ def check_id(field: str, value: str) -> None:
     Raises:
         InvalidTask: It is no text, empty, longer than ``MAX_ID_BYTES``, or has control characters or lone surrogates.
     """
-    if not isinstance(value, str):
-        raise InvalidTask(field, f"must be a string, not {type(value).__name__}")
+    if isinstance(value, str) and value.isascii() and value.isprintable() and 0 < len(value) <= MAX_ID_BYTES:
+        return  # nearly all ids: the rest below is for the few others, and to say what is wrong
+    _check_text(field, value)
     if not value:
         raise InvalidTask(field, "must not be empty")
-    if value.isascii() and value.isprintable():
-        size_bytes = len(value)
-    else:
-        try:
-            size_bytes = len(value.encode())
-        except UnicodeEncodeError as error:
-            raise InvalidTask(field, "holds a lone surrogate, which is no character") from error
-        if _CONTROL.search(value):
-            raise InvalidTask(field, "must not hold control characters")
+    if _NO_TEXT.search(value):
+        raise InvalidTask(field, "must not hold control characters or lone surrogates")
+    size_bytes = len(value.encode())
     if size_bytes > MAX_ID_BYTES:
         raise InvalidTask(field, f"takes {size_bytes} bytes, at most {MAX_ID_BYTES} are allowed")
 
@@ -250,33 +251,38 @@ def check_time(field: str, value_ms: int | None) -> None:
     """Refuse a time that no calendar shows.
 
     Raises:
-        InvalidTask: It is before 1970 or after 9999.
+        InvalidTask: It is no integer, or before 1970 or after 9999.
     """
-    if value_ms is not None and not 0 <= value_ms <= _MAX_TIME_MS:
+    if value_ms is not None and not (isinstance(value_ms, int) and 0 <= value_ms <= _MAX_TIME_MS):
         raise InvalidTask(field, f"must be between the years 1970 and 9999, not {value_ms} ms after 1970")
 
 
 def to_ms(field: str, value: datetime | None) -> int | None:
-    """Milliseconds since the epoch.
+    """Milliseconds since the epoch, rounded down.
 
     Raises:
         InvalidTask: The datetime has no time zone, so nobody knows which moment it means.
     """
     if value is None:
         return None
-    if value.tzinfo is None:
+    if value.utcoffset() is None:
         raise InvalidTask(field, "has no time zone: use an aware datetime, such as datetime.now(UTC)")
-    return int(value.timestamp() * 1000)
+    return (value - _EPOCH) // _MILLISECOND  # in integers: a float of seconds loses milliseconds
 
 
 def from_ms(value_ms: int | None) -> datetime | None:
     """The moment, in UTC."""
-    return None if value_ms is None else datetime.fromtimestamp(value_ms / 1000, UTC)
+    return None if value_ms is None else _EPOCH + timedelta(milliseconds=value_ms)
 
 
 def _iso(value_ms: int | None) -> str | None:
     moment = from_ms(value_ms)
     return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_text(field: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise InvalidTask(field, f"must be a string, not {type(value).__name__}")
 
 
 def _check_type(found: str, wanted: str) -> None:

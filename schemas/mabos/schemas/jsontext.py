@@ -1,7 +1,7 @@
 """JSON objects as text, in and out, with nothing changed on the way.
 
 JSON as people send it holds things that some parser between two services would silently change: ``NaN``, a number
-beyond 64 bits, a lone surrogate, a key that stands twice. They are refused here, with the path of the culprit.
+beyond 64 bits, a lone surrogate, a key that stands twice. They are refused here, and the culprit is named.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any, NoReturn
 
 import orjson
@@ -21,7 +23,9 @@ MAX_DEPTH = 64
 """How deep arrays and objects may nest."""
 
 _INT64_MIN, _UINT64_MAX = -(2**63), 2**64 - 1
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
+# A string, or a bracket outside of one. Possessive, and a string may lack its closing quote: else a text of a million
+# escaped quotes would be searched to its end a million times.
+_BRACKETS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[{\]}]', re.DOTALL)
 
 
 def encode_object(field: str, value: Mapping[str, Any], *, max_bytes: int) -> str:
@@ -46,13 +50,13 @@ def encode_object(field: str, value: Mapping[str, Any], *, max_bytes: int) -> st
     if b"null" in data:  # orjson writes NaN and infinities as null: look twice only where a null stands
         for path, number in _non_finite(field, value):
             raise InvalidTask(path, f"{number} is not a JSON number")
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _depth(data) > MAX_DEPTH:
+    if _nests_too_deep(data):
         raise InvalidTask(field, f"nests deeper than {MAX_DEPTH} levels")
     return data.decode()
 
 
 def parse_object(field: str, data: bytes | str) -> dict[str, Any]:
-    """The object that a JSON text from outside holds, each value exactly as written.
+    """The object that a JSON text from outside holds; of its values only decimal fractions may be rounded.
 
     Args:
         field: What the text is, for the error.
@@ -74,7 +78,7 @@ def parse_json(field: str, data: bytes | str) -> Any:  # noqa: ANN401 - any JSON
         text = raw.decode()
     except UnicodeError as error:
         raise InvalidTask(field, f"is not UTF-8: {error}") from error
-    if _depth(raw) > MAX_DEPTH:
+    if _nests_too_deep(raw):
         raise InvalidTask(field, f"nests deeper than {MAX_DEPTH} levels")
     try:
         value = json.loads(
@@ -122,17 +126,20 @@ def _refuse(field: str, reason: str) -> NoReturn:
     raise InvalidTask(field, reason)
 
 
-def _depth(data: bytes) -> int:
-    """How deep brackets nest, outside strings; without recursion, so that a hostile text cannot exhaust the stack."""
-    depth = deepest = 0
+def _nests_too_deep(data: bytes) -> bool:
+    """Whether brackets outside strings nest too deep; without recursion, so that no text can exhaust the stack."""
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
     for match in _BRACKETS.finditer(data):
         bracket = data[match.start()]
         if bracket in b"[{":
             depth += 1
-            deepest = max(deepest, depth)
+            if depth > MAX_DEPTH:
+                return True
         elif bracket in b"]}":
             depth -= 1
-    return deepest
+    return False
 
 
 def _non_finite(path: str, value: object) -> Iterator[tuple[str, float]]:
@@ -144,6 +151,11 @@ def _non_finite(path: str, value: object) -> Iterator[tuple[str, float]]:
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _non_finite(f"{path}[{index}]", item)
+    elif isinstance(value, Enum):
+        yield from _non_finite(path, value.value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for member in fields(value):
+            yield from _non_finite(f"{path}.{member.name}", getattr(value, member.name))
 
 
 def _json_type(value: object) -> str:
