@@ -13,16 +13,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import fastavro
-from fastavro.validation import validate
 
 from mabos.schemas.errors import InvalidTask, SchemaError
 from mabos.schemas.jsontext import parse_json
 
+MAX_TEXT_CHARS = 1_000_000
 MAX_DEPTH = 16
 MAX_FIELDS = 200
 MAX_FIXED_BYTES = 65_536
 
 PRIMITIVES = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+_COMPLEX = ("record", "enum", "fixed", "array", "map")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FULL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 
@@ -33,6 +34,8 @@ def parse_schema_text(text: str) -> dict[str, Any]:
     Raises:
         SchemaError: It is no JSON, no valid Avro record schema, or not safe to decode with; names the place and reason.
     """
+    if len(text) > MAX_TEXT_CHARS:
+        raise SchemaError(f"schema: {len(text)} characters, at most {MAX_TEXT_CHARS} are read")
     try:
         schema = parse_json("schema", text)
     except InvalidTask as error:
@@ -51,7 +54,8 @@ class _Vetting:
     """One walk over one schema; remembers the named types seen."""
 
     def __init__(self) -> None:
-        self._done: dict[str, bool] = {}  # full name -> whether its items take no byte
+        self._done: dict[str, bool] = {}  # full name -> whether a value of it takes no byte
+        self._types: dict[str, tuple[dict[str, Any], str]] = {}  # full name -> its schema and namespace
         self._open: set[str] = set()
         self._fields = 0
 
@@ -68,7 +72,6 @@ class _Vetting:
         kind = schema["type"]
         checks: Mapping[str, Callable[[dict[str, Any], str, str, int], bool]] = {
             "record": self._check_record,
-            "error": self._check_record,
             "enum": self._check_enum,
             "fixed": self._check_fixed,
             "array": self._check_array,
@@ -81,7 +84,7 @@ class _Vetting:
     def _check_reference(self, name: str, path: str, namespace: str) -> bool:
         if name in PRIMITIVES:
             return name == "null"
-        full = name if "." in name or not namespace else f"{namespace}.{name}"
+        full = _full_name(name, namespace)
         if full in self._open:
             raise SchemaError(f"{path}: type {full} contains itself, recursive schemas are refused")
         if full not in self._done:
@@ -91,7 +94,10 @@ class _Vetting:
     def _check_union(self, branches: list[Any], path: str, namespace: str, depth: int) -> bool:
         kinds: set[str] = set()
         for branch in branches:
-            if isinstance(branch, list):
+            inner = branch
+            while isinstance(inner, dict) and inner.get("type") not in _COMPLEX:
+                inner = inner.get("type")
+            if isinstance(inner, list):
                 raise SchemaError(f"{path}: a union directly inside a union")
             self.check(branch, path, namespace, depth + 1)
             kind = _branch_kind(branch, namespace)
@@ -122,11 +128,47 @@ class _Vetting:
             if self._fields > MAX_FIELDS:
                 raise SchemaError(f"{where}: more than {MAX_FIELDS} fields")
             empty &= self.check(field["type"], where, namespace, depth + 1)
-            if "default" in field:
-                _check_default(field, where)
+            self._check_field(field, where, namespace)
         self._open.discard(full)
         self._done[full] = empty
         return empty
+
+    def _check_field(self, field: dict[str, Any], path: str, namespace: str) -> None:
+        aliases = field.get("aliases", [])
+        if not isinstance(aliases, list) or not all(isinstance(alias, str) and _NAME.match(alias) for alias in aliases):
+            raise SchemaError(f"{path}: aliases must be a list of names of letters, digits and _")
+        if "default" in field and not self._fits(field["default"], field["type"], namespace):
+            raise SchemaError(f"{path}: the default {json.dumps(field['default'])[:60]} does not fit the type")
+
+    def _fits(self, value: Any, schema: Any, namespace: str) -> bool:  # noqa: ANN401 - any JSON value, any schema
+        """Whether a JSON value is a default of a schema, which was checked before."""
+        while not isinstance(schema, dict) or schema["type"] not in _COMPLEX:
+            if isinstance(schema, dict):
+                schema = schema["type"]
+            elif isinstance(schema, list):
+                schema = schema[0]  # 1.12 allows a default of any branch, libraries before it want the first
+            elif schema in PRIMITIVES:
+                return _fits_primitive(value, schema)
+            else:
+                schema, namespace = self._types[_full_name(schema, namespace)]
+        match schema["type"]:
+            case "array":
+                return isinstance(value, list) and all(self._fits(item, schema["items"], namespace) for item in value)
+            case "map":
+                return isinstance(value, dict) and all(
+                    self._fits(item, schema["values"], namespace) for item in value.values()
+                )
+            case "enum":
+                return value in schema["symbols"]
+            case "fixed":
+                return _fits_primitive(value, "bytes") and len(value) == schema["size"]
+        return isinstance(value, dict) and self._fits_record(value, schema, schema.get("namespace", namespace))
+
+    def _fits_record(self, value: dict[str, Any], schema: dict[str, Any], namespace: str) -> bool:
+        return all(
+            self._fits(value[field["name"]], field["type"], namespace) if field["name"] in value else "default" in field
+            for field in schema["fields"]
+        )
 
     def _check_enum(self, schema: dict[str, Any], path: str, namespace: str, _depth: int) -> bool:
         full, _ = self._check_name(schema, path, namespace)
@@ -145,7 +187,7 @@ class _Vetting:
     def _check_fixed(self, schema: dict[str, Any], path: str, namespace: str, _depth: int) -> bool:
         full, _ = self._check_name(schema, path, namespace)
         size = schema.get("size")
-        if not isinstance(size, int) or not 1 <= size <= MAX_FIXED_BYTES:
+        if type(size) is not int or not 1 <= size <= MAX_FIXED_BYTES:
             raise SchemaError(f"{path}: the size of fixed {full} must be from 1 to {MAX_FIXED_BYTES}")
         self._done[full] = False
         return False
@@ -166,42 +208,47 @@ class _Vetting:
             raise SchemaError(f"{path or 'schema'}: a named type needs a name of letters, digits and _")
         if not isinstance(space, str) or (space and not _FULL_NAME.match(space)):
             raise SchemaError(f"{path or name}: the namespace is no dotted name")
+        if name.rpartition(".")[2] in PRIMITIVES:
+            raise SchemaError(f"{path or name}: {name} is the name of a primitive type")
+        aliases = schema.get("aliases", [])
+        if not isinstance(aliases, list) or not all(
+            isinstance(alias, str) and _FULL_NAME.match(alias) for alias in aliases
+        ):
+            raise SchemaError(f"{path or name}: aliases must be a list of names of letters, digits and _")
         if "." in name:
             space = name.rpartition(".")[0]
-        full = name if "." in name or not space else f"{space}.{name}"
-        if full in self._done or full in self._open:
+        full = _full_name(name, space)
+        if full in self._types:
             raise SchemaError(f"{path or 'schema'}: the type {full} is defined twice")
+        self._types[full] = schema, space
         return full, space
 
 
+def _full_name(name: str, namespace: str) -> str:
+    return name if "." in name or not namespace else f"{namespace}.{name}"
+
+
 def _branch_kind(branch: Any, namespace: str) -> str:  # noqa: ANN401 - any JSON value
-    if isinstance(branch, dict):
-        kind = branch["type"]
-        if kind in ("record", "error", "enum", "fixed"):
-            name: str = branch["name"]
-            return name if "." in name or not namespace else f"{branch.get('namespace', namespace)}.{name}"
-        return _branch_kind(kind, namespace)
-    name = str(branch)
-    return name if name in PRIMITIVES or "." in name or not namespace else f"{namespace}.{name}"
+    while isinstance(branch, dict):
+        if branch["type"] in ("record", "enum", "fixed"):
+            return _full_name(branch["name"], branch.get("namespace", namespace))
+        branch = branch["type"]
+    return branch if branch in PRIMITIVES or branch in _COMPLEX else _full_name(branch, namespace)
 
 
-def _check_default(field: dict[str, Any], path: str) -> None:
-    kind = (
-        field["type"][0] if isinstance(field["type"], list) else field["type"]
-    )  # a union's default is its first branch
-    plain = kind["type"] if isinstance(kind, dict) and kind.get("type") in PRIMITIVES else kind
-    default = field["default"]
-    if plain == "bytes" and isinstance(default, str):
-        return
-    if isinstance(plain, str) and plain not in PRIMITIVES:
-        return  # a named type: fastavro resolves it when it parses the whole
-    if isinstance(plain, dict) and plain.get("type") in ("array", "map"):
-        good = isinstance(default, list if plain["type"] == "array" else dict)
-    elif isinstance(plain, dict) and plain.get("type") == "enum":
-        good = default in plain["symbols"]
-    elif isinstance(plain, dict):
-        good = isinstance(default, dict | str)
-    else:
-        good = bool(validate(default, plain, raise_errors=False))
-    if not good:
-        raise SchemaError(f"{path}: the default {json.dumps(default)[:60]} does not fit the type")
+def _fits_primitive(value: object, name: str) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match name:
+        case "null":
+            return value is None
+        case "boolean":
+            return isinstance(value, bool)
+        case "int" | "long":
+            bound = 2 ** (31 if name == "int" else 63)
+            return is_number and isinstance(value, int) and -bound <= value < bound
+        case "float" | "double":
+            return is_number
+        case "string":
+            return isinstance(value, str)
+        case _:  # bytes and fixed are written as text whose characters are the bytes
+            return isinstance(value, str) and all(char <= "\xff" for char in value)
