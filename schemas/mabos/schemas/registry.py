@@ -3,43 +3,58 @@
 The client of confluent-kafka speaks to it (the Confluent REST API), with what that client lacks: a short timeout, a
 memory of ids that do not exist, a pause after a failure during which it is not asked again, and a copy of everything
 learned on disk, so that producers and workers keep going, and even start, while the registry is away.
+
+Only an answer that a schema registry gives is believed. A login page, a proxy's error or the 404 of a wrong path are
+as good as no answer: taken for "no such id", they would send good records to the dead letters.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import tempfile
+import re
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import httpx
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 
 from mabos.schemas.compatibility import find_breaks
-from mabos.schemas.errors import IncompatibleSchema, RegistryError, RegistryUnavailable
+from mabos.schemas.errors import IncompatibleSchema, RegistryError, RegistryUnavailable, SchemaError
+from mabos.schemas.schemastore import SchemaStore
 from mabos.schemas.vetting import parse_schema_text
 
 COMPATIBILITY = "FULL_TRANSITIVE"
-_NOT_FOUND = 404
-_CONFLICT = 409
+MISSING_S = 30.0
+"""How long an id that does not exist is not asked for again."""
+MAX_MISSING = 1000
+"""How many such ids are remembered: hostile records may name any number of them."""
+
+_BAD_REQUEST, _CONFLICT, _UNPROCESSABLE = 400, 409, 422
+_NOT_FOUND_CODES = frozenset({40401, 40402, 40403})  # subject, version, schema
+_USER_INFO = re.compile(r"//[^/\s,]*@")
+
+T = TypeVar("T")
 
 
 class SchemaRegistry:
     """Registers and looks up schemas. Safe to share between threads.
 
     Args:
-        url: Base of the Confluent API, such as ``http://127.0.0.1:8081/apis/ccompat/v7``.
+        url: Base of the Confluent API, such as ``http://127.0.0.1:8081/apis/ccompat/v7``; may hold ``user:password@``.
         cache_dir: Where what was learned is kept for times when the registry is away; None keeps it in memory only.
-        timeout_s: The longest that one call may take.
+        timeout_s: The longest wait for the registry's next bytes.
         pause_s: How long the registry is left alone after it did not answer.
         clock: Monotonic seconds.
+
+    Attributes:
+        url: The URL as it may be shown, without user and password.
+
+    Raises:
+        RegistryError: The URL is none.
     """
 
     def __init__(
@@ -51,15 +66,27 @@ class SchemaRegistry:
         pause_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.url = url
-        self._client = SchemaRegistryClient({"url": url, "timeout": timeout_s, "max.retries": 0})
-        self._store = _Store(cache_dir, url)
+        self.url = _mask(url)
+        try:
+            self._client = SchemaRegistryClient({"url": url, "timeout": timeout_s, "max.retries": 0})
+        except ValueError as error:
+            raise RegistryError(f"schema registry: {_mask(str(error))}: see MABOS_SCHEMA_REGISTRY_URL") from None
+        weakref.finalize(self, self._client.close)  # whoever made it by the way need not remember to close it
+        self._store = SchemaStore(cache_dir, self.url)
         self._pause_s, self._clock = pause_s, clock
         self._away_until = -1.0
-        self._texts: dict[int, str] = {}
-        self._ids: dict[tuple[str, str], int] = {}
         self._missing: dict[int, float] = {}
         self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the registry; what was learned stays known."""
+        self._client.close()
 
     def register(self, subject: str, text: str) -> int:
         """Make a schema the newest version of a subject, whose compatibility becomes FULL_TRANSITIVE.
@@ -68,22 +95,26 @@ class SchemaRegistry:
             Its id; the same schema registered twice keeps its id.
 
         Raises:
-            SchemaError: The schema is refused.
+            SchemaError: The schema is refused, or a version before it is none that can be compared.
             IncompatibleSchema: It would break readers or writers of a version before; names the fields.
+            RegistryError: The registry refuses it for another reason.
             RegistryUnavailable: The registry does not answer.
         """
-        problems = find_breaks(parse_schema_text(text), self.history(subject))
+        candidate = parse_schema_text(text)
+        self._clear()  # else it would not notice that the registry was emptied
+        problems = find_breaks(candidate, self.history(subject))
         if problems:
             raise IncompatibleSchema(subject, problems)
         try:
+            # before the first version, so that two who register at once cannot slip past the rule
             self._call(lambda client: client.set_compatibility(subject_name=subject, level=COMPATIBILITY))
-            schema_id = self._call(lambda client: client.register_schema(subject, Schema(text, "AVRO")))
+            schema_id = self._call(lambda client: _as_id(client.register_schema(subject, Schema(text, "AVRO"))))
         except SchemaRegistryError as error:
             if error.http_status_code == _CONFLICT:
                 raise IncompatibleSchema(subject, [str(error.error_message)]) from error
             raise RegistryError(f"{subject}: the registry refused the schema: {error.error_message}") from error
-        self._learn(schema_id, text, subject)
-        return int(schema_id)
+        self._store.keep(schema_id, text, subject)
+        return schema_id
 
     def schema_id(self, subject: str, text: str) -> int:
         """The id under which a schema is registered.
@@ -92,22 +123,22 @@ class SchemaRegistry:
             RegistryError: It is not registered; says how to do it.
             RegistryUnavailable: The registry does not answer, and this machine never saw the id.
         """
-        known = self._ids.get((subject, _fingerprint(text)))
+        known = self._store.schema_id(subject, text)
         if known is not None:
             return known
         try:
-            found = self._call(lambda client: client.lookup_schema(subject, Schema(text, "AVRO")))
+            found = self._call(lambda client: _as_id(client.lookup_schema(subject, Schema(text, "AVRO")).schema_id))
         except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
+            if _is_not_found(error):
                 raise RegistryError(f"{subject}: schema is not registered: run `mabos schema register`") from error
             raise RegistryError(f"{subject}: the registry refused the look-up: {error.error_message}") from error
         except RegistryUnavailable:
-            stored = self._store.schema_id(subject, _fingerprint(text))
+            stored = self._store.stored_id(subject, text)
             if stored is None:
                 raise
             return stored
-        self._learn(found.schema_id, text, subject)
-        return int(found.schema_id)
+        self._store.keep(found, text, subject)
+        return found
 
     def schema_text(self, schema_id: int) -> str | None:
         """The text of a schema by its id, or None if the registry has none.
@@ -115,46 +146,56 @@ class SchemaRegistry:
         Raises:
             RegistryUnavailable: The registry does not answer, and this machine never saw the id.
         """
-        known = self._texts.get(schema_id)
+        known = self._store.schema_text(schema_id)
         if known is not None:
             return known
         if self._clock() < self._missing.get(schema_id, -1.0):
             return None
         try:
-            text = str(self._call(lambda client: client.get_schema(schema_id)).schema_str)
+            text = self._call(lambda client: _as_text(client.get_schema(schema_id).schema_str))
         except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
-                self._missing[schema_id] = self._clock() + 30.0
+            if _is_not_found(error):
+                self._remember_missing(schema_id)
                 return None
-            raise RegistryError(
+            raise RegistryUnavailable(
                 f"schema {schema_id}: the registry refused the look-up: {error.error_message}"
             ) from error
         except RegistryUnavailable:
-            stored = self._store.schema_text(schema_id)
+            stored = self._store.stored_text(schema_id)
             if stored is None:
                 raise
             return stored
-        self._learn(schema_id, text)
+        self._store.keep(schema_id, text)
         return text
 
     def history(self, subject: str) -> list[tuple[str, dict[str, Any]]]:
         """Name and schema of each version of a subject, oldest first; empty for a new subject.
 
         Raises:
+            SchemaError: A version is no schema that the codec would read with.
             RegistryUnavailable: The registry does not answer.
         """
-        try:
-            versions = self._call(lambda client: client.get_versions(subject))
-            texts = [
-                self._call(partial(SchemaRegistryClient.get_version, subject_name=subject, version=n)) for n in versions
-            ]
+
+        def texts(client: SchemaRegistryClient) -> list[tuple[str, str]]:
+            versions = sorted(_as_id(version) for version in client.get_versions(subject))
             return [
-                (f"version {n}", json.loads(text.schema.schema_str)) for n, text in zip(versions, texts, strict=True)
+                (f"version {version}", _as_text(client.get_version(subject, version).schema.schema_str))
+                for version in versions
             ]
+
+        try:
+            found = self._call(texts)
         except SchemaRegistryError as error:
-            if error.http_status_code == _NOT_FOUND:
+            if _is_not_found(error):
                 return []
             raise RegistryError(f"{subject}: the registry refused the look-up: {error.error_message}") from error
+        history = []
+        for name, text in found:
+            try:
+                history.append((name, parse_schema_text(text)))
+            except SchemaError as error:
+                raise SchemaError(f"{subject}: {name} in the registry is refused: {error}") from error
+        return history
 
     def is_answering(self) -> bool:
         """Whether the registry answers right now."""
@@ -163,65 +204,61 @@ class SchemaRegistry:
             return True
         return False
 
-    def _call(self, ask: Callable[[SchemaRegistryClient], Any]) -> Any:  # noqa: ANN401 - whatever is asked for
+    def _call(self, ask: Callable[[SchemaRegistryClient], T]) -> T:
+        """Ask, unless the registry was away a moment ago.
+
+        Raises:
+            SchemaRegistryError: It says that there is no such thing, or what is wrong with the question.
+            RegistryUnavailable: It gives no answer, or one that no schema registry gives.
+        """
         if self._clock() < self._away_until:
             raise RegistryUnavailable(f"schema registry at {self.url} did not answer a moment ago")
         try:
             return ask(self._client)
         except SchemaRegistryError as error:
-            if error.http_status_code < 500:
+            status = error.http_status_code
+            if status in (_BAD_REQUEST, _CONFLICT, _UNPROCESSABLE) or _is_not_found(error):
                 raise
-            raise self._away(f"answers {error.http_status_code}: {error.error_message}") from error
-        except (httpx.HTTPError, OSError, ValueError) as error:
-            raise self._away(f"does not answer ({error})") from error
+            raise self._away(f"answers {status}: {str(error.error_message)[:200]}") from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise self._away(f"does not answer ({error or type(error).__name__})") from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # what the client says to odd answers
+            self._clear()
+            raise self._away(f"does not answer as a schema registry does ({error})") from error
+
+    def _clear(self) -> None:
+        self._client.clear_caches()  # type: ignore[no-untyped-call]  # confluent-kafka types most of its client
 
     def _away(self, what: str) -> RegistryUnavailable:
         self._away_until = self._clock() + self._pause_s
-        return RegistryUnavailable(f"schema registry at {self.url} {what}: is it up? see MABOS_SCHEMA_REGISTRY_URL")
+        return RegistryUnavailable(
+            f"schema registry at {self.url} {_mask(what)}: is it up? see MABOS_SCHEMA_REGISTRY_URL"
+        )
 
-    def _learn(self, schema_id: int, text: str, subject: str | None = None) -> None:
+    def _remember_missing(self, schema_id: int) -> None:
         with self._lock:
-            self._texts[schema_id] = text
-            if subject is not None:
-                self._ids[subject, _fingerprint(text)] = schema_id
-            self._store.keep(self._texts, self._ids)
+            self._missing.pop(schema_id, None)
+            while len(self._missing) >= MAX_MISSING:
+                self._missing.pop(next(iter(self._missing)))
+            self._missing[schema_id] = self._clock() + MISSING_S
 
 
-class _Store:
-    """What was learned, in one JSON file per registry. A file that cannot be read or written is as good as none."""
-
-    def __init__(self, folder: Path | None, url: str) -> None:
-        self._file = None if folder is None else folder / f"registry-{_fingerprint(url)[:16]}.json"
-
-    def schema_text(self, schema_id: int) -> str | None:
-        text = self._read().get("texts", {}).get(str(schema_id))
-        return text if isinstance(text, str) else None
-
-    def schema_id(self, subject: str, fingerprint: str) -> int | None:
-        schema_id = self._read().get("ids", {}).get(f"{subject} {fingerprint}")
-        return schema_id if isinstance(schema_id, int) else None
-
-    def keep(self, texts: dict[int, str], ids: dict[tuple[str, str], int]) -> None:
-        if self._file is None:
-            return
-        known = {
-            "texts": {str(key): text for key, text in texts.items()},
-            "ids": {" ".join(key): i for key, i in ids.items()},
-        }
-        with suppress(OSError):
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=self._file.name)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(known, file)
-            Path(name).replace(self._file)
-
-    def _read(self) -> dict[str, Any]:
-        with suppress(OSError, ValueError):
-            if self._file is not None:
-                known = json.loads(self._file.read_text(encoding="utf-8"))
-                return known if isinstance(known, dict) else {}
-        return {}
+def _is_not_found(error: SchemaRegistryError) -> bool:
+    return error.error_code in _NOT_FOUND_CODES
 
 
-def _fingerprint(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _as_id(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError("an id is no number")
+    return value
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a schema is no text")
+    return value
+
+
+def _mask(text: str) -> str:
+    """The text without user and password of the URLs in it."""
+    return _USER_INFO.sub("//***@", text)
