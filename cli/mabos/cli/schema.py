@@ -42,7 +42,7 @@ def check(
     rows = []
     for name, text in _read(files):
         subject, history = _history(name, text, settings, registry)
-        problems = find_breaks(parse_schema_text(text), history)
+        problems: list[str | None] = [*find_breaks(parse_schema_text(text), history)]
         rows += [
             {"schema": name, "subject": subject, "result": "breaks" if problem else "compatible", "problem": problem}
             for problem in problems or [None]

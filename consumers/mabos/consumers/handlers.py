@@ -66,15 +66,15 @@ def make_handler(function: HandlerFunction, action: str | None, retry: RetryPoli
     if not parameters or len(required) > 1 or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise InvalidHandler(f"handler {name}: must take one parameter, a Task or a pydantic model of the payload")
     kind = hints.get(parameters[0].name, Task)
-    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
-    if kind is not Task and not is_model:
+    model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    if model is None and kind is not Task:
         raise InvalidHandler(f"handler {name}: parameter {parameters[0].name} is {kind}, not Task or a pydantic model")
     if action is not None and (not isinstance(action, str) or not action):
         raise InvalidHandler(f"handler {name}: the action must be a string that is not empty, not {action!r}")
     return Handler(
         function=function,
         action=action,
-        model=kind if is_model else None,
+        model=model,
         is_async=inspect.iscoroutinefunction(function),
         retry=retry,
     )

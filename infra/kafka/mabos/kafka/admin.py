@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
@@ -74,11 +74,11 @@ class Cluster:
             BrokerUnavailable: No broker answers.
             TopicsDiffer: The topic does not exist.
         """
-        return self._offsets(topic, OffsetSpec.latest())
+        return self._offsets(topic, cast(OffsetSpec, OffsetSpec.latest()))  # its stub allows a None that never comes
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """The offset of the oldest record that each partition still has; errors as :meth:`end_offsets`."""
-        return self._offsets(topic, OffsetSpec.earliest())
+        return self._offsets(topic, cast(OffsetSpec, OffsetSpec.earliest()))
 
     def group_members(self, group: str) -> dict[str, frozenset[tuple[str, int]]]:
         """The members of a consumer group, and the topic partitions that each has; empty if there is no such group.

@@ -126,13 +126,14 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
         InvalidSettings: Something is refused; every problem is listed, each by the name that was used for it.
     """
     problems = _find_unknown(os.environ)
+    settings: Settings | None = None
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
         problems += [_say(detail) for detail in error.errors()]
     except (ValueError, OSError) as error:  # the file is no TOML, or cannot be read
         problems.append(f"{os.environ.get('MABOS_CONFIG') or 'mabos.toml'}: {error}")
-    if problems:
+    if settings is None or problems:
         raise InvalidSettings(problems)
     return settings
 
