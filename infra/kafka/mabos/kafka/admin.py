@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
@@ -74,11 +74,11 @@ class Cluster:
             BrokerUnavailable: No broker answers.
             TopicsDiffer: The topic does not exist.
         """
-        return self._offsets(topic, cast(OffsetSpec, OffsetSpec.latest()))  # its stub allows a None that never comes
+        return self._offsets(topic, OffsetSpec.latest)
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """The offset of the oldest record that each partition still has; errors as :meth:`end_offsets`."""
-        return self._offsets(topic, cast(OffsetSpec, OffsetSpec.earliest()))
+        return self._offsets(topic, OffsetSpec.earliest)
 
     def group_members(self, group: str) -> dict[str, frozenset[tuple[str, int]]]:
         """The members of a consumer group, and the topic partitions that each has; empty if there is no such group.
@@ -98,12 +98,12 @@ class Cluster:
             for member in found.members
         }
 
-    def _offsets(self, topic: str, spec: OffsetSpec) -> dict[int, int]:
+    def _offsets(self, topic: str, spec: Callable[[], Any]) -> dict[int, int]:
         found = self._metadata().topics.get(topic)
         if found is None or found.error is not None:
             raise TopicsDiffer(f"topic {topic} does not exist: run `mabos topics apply`")
         asked = self._admin.list_offsets(
-            {TopicPartition(topic, partition): spec for partition in found.partitions}, request_timeout=self._timeout_s
+            {TopicPartition(topic, partition): spec() for partition in found.partitions}, request_timeout=self._timeout_s
         )
         return {place.partition: self._result(future).offset for place, future in asked.items()}
 
