@@ -10,7 +10,6 @@ from typing import Any
 import fastavro
 import pytest
 from hypothesis import given
-from tests.schemas.strategies import requests, responses
 
 from mabos.schemas import (
     REQUEST,
@@ -25,6 +24,7 @@ from mabos.schemas import (
     TaskRequest,
     TaskResponse,
 )
+from tests.schemas.strategies import requests, responses
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 REQUEST_SCHEMA: dict[str, Any] = json.loads(REQUEST.schema_text)

@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.schemas.strategies import MAX_TIME_MS, is_id, requests, responses
 
 from mabos.schemas import InvalidTask, Status, TaskError, TaskRequest, TaskResponse, new_task_id
 from mabos.schemas.events import check_id, from_ms, to_ms
+from tests.schemas.strategies import MAX_TIME_MS, is_id, requests, responses
 
 REQUEST_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "payload_json": "{}"}
 RESPONSE_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "status": Status.COMPLETED}

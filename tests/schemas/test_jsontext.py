@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from tests.schemas.strategies import json_objects, nested
 
 from mabos.schemas import InvalidTask
 from mabos.schemas.jsontext import encode_object, parse_json, parse_object
+from tests.schemas.strategies import json_objects, nested
 
 NAN, INFINITE = float("nan"), float("inf")
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-import httpx
+import httpx2  # what confluent-kafka speaks with from 2.16 on
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 
 from mabos.schemas.compatibility import find_breaks
@@ -35,7 +35,7 @@ MAX_MISSING = 1000
 
 _BAD_REQUEST, _CONFLICT, _UNPROCESSABLE = 400, 409, 422
 _NOT_FOUND_CODES = frozenset({40401, 40402, 40403})  # subject, version, schema
-_USER_INFO = re.compile(r"//[^/\s,]*@")
+_USER_INFO = re.compile(r"(?<=//)[^\s,]*@|[^\s,/]*@")
 
 T = TypeVar("T")
 
@@ -220,7 +220,7 @@ class SchemaRegistry:
             if status in (_BAD_REQUEST, _CONFLICT, _UNPROCESSABLE) or _is_not_found(error):
                 raise
             raise self._away(f"answers {status}: {str(error.error_message)[:200]}") from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise self._away(f"does not answer ({error or type(error).__name__})") from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:  # what the client says to odd answers
             self._clear()
@@ -261,4 +261,4 @@ def _as_text(value: object) -> str:
 
 def _mask(text: str) -> str:
     """The text without user and password of the URLs in it."""
-    return _USER_INFO.sub("//***@", text)
+    return _USER_INFO.sub("***@", text)
