@@ -73,8 +73,16 @@ def broker_properties(config: NodeConfig) -> dict[str, str]:
         "share.coordinator.state.topic.num.partitions": str(_INTERNAL_PARTITIONS),
         **_group_properties(),
         **_size_properties(),
+        **(_LONE_PROPERTIES if size == 1 else {}),
         **config.properties,
     }
+
+
+_LONE_PROPERTIES = {
+    # A killed broker may not register again before its old session ends. Nobody else waits for it here.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "1000",
+}
 
 
 def _group_properties() -> dict[str, str]:

@@ -88,10 +88,10 @@ class LocalCluster:
         if self._folder.is_open:  # after a kill: the ports and data stay
             self._launch(timeout_s)
             return
-        for port in filter(None, self._ports):
-            require_free(port, name="broker", setting="--port or MABOS_BOOTSTRAP_SERVERS")
-        self._folder.open()
+        self._folder.open()  # first: it waits for the JVM of a killed owner, which has the port too
         try:
+            for port in filter(None, self._ports):
+                require_free(port, name="broker", setting="--port or MABOS_BOOTSTRAP_SERVERS")
             for attempt in range(1, _PORT_ATTEMPTS + 1):
                 self._nodes = self._make_nodes()
                 try:

@@ -106,10 +106,10 @@ class LocalRegistry:
             if not self.is_alive:
                 self._run(find_registry(self._cache_dir), timeout_s)
             return
-        if self._given_port:
-            require_free(self._given_port, name="registry", setting="--registry-port or MABOS_SCHEMA_REGISTRY_URL")
-        self._folder.open()
+        self._folder.open()  # first: it waits for the JVM of a killed owner, which has the port too
         try:
+            if self._given_port:
+                require_free(self._given_port, name="registry", setting="--registry-port or MABOS_SCHEMA_REGISTRY_URL")
             program = find_registry(self._cache_dir)
             for attempt in range(1, _PORT_ATTEMPTS + 1):
                 self._port = self._given_port or free_ports(1)[0]

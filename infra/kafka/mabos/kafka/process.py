@@ -119,9 +119,8 @@ class Process:
             else:
                 raise self._failure(f"ended with code {code} before it was ready")
             if time.monotonic() >= deadline:
-                failure = self._failure(f"was not ready after {timeout_s:g} s")
                 self.kill()
-                raise failure
+                raise self._failure(f"was not ready after {timeout_s:g} s")
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Ask the program to end, and kill it if it does not.
