@@ -31,6 +31,7 @@ class SentFake:
     position: Position
     error: Exception | None
     acknowledged: asyncio.Event
+    loop: asyncio.AbstractEventLoop
 
     def __await__(self) -> Generator[Any, None, Position]:
         yield from self.acknowledged.wait().__await__()
@@ -49,9 +50,12 @@ class FakeProducer:
     """Raised where a task is sent."""
     fail_with: Exception | None = None
     """Raised where a task's position is awaited."""
+    stop_with: Exception | None = None
+    """Raised where it is stopped."""
     hold: bool = False
     """Whether tasks wait for :meth:`acknowledge_all`."""
-    is_stopped: bool = False
+    stopped_with_s: list[float | None] = field(default_factory=list)
+    """The timeout of each stop."""
 
     async def send_task_request(
         self,
@@ -62,6 +66,7 @@ class FakeProducer:
         deadline: datetime | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> SentFake:
+        """Take a task, unless the real producer would refuse it."""
         if self.refuse_with is not None:
             raise self.refuse_with
         request = TaskRequest(
@@ -79,6 +84,7 @@ class FakeProducer:
             position=Position("mabos.tasks.requests", 7, len(self.sent)),
             error=self.fail_with,
             acknowledged=asyncio.Event(),
+            loop=asyncio.get_running_loop(),
         )
         if not self.hold:
             sent.acknowledged.set()
@@ -86,11 +92,15 @@ class FakeProducer:
         return sent
 
     async def stop(self, timeout_s: float | None = None) -> None:
-        self.is_stopped = True
+        """Note that it was stopped."""
+        self.stopped_with_s.append(timeout_s)
+        if self.stop_with is not None:
+            raise self.stop_with
 
     def acknowledge_all(self) -> None:
+        """Have the broker acknowledge what was sent; from any thread."""
         for sent in self.sent:
-            sent.acknowledged.set()
+            sent.loop.call_soon_threadsafe(sent.acknowledged.set)
 
 
 @dataclass(kw_only=True)
@@ -101,7 +111,8 @@ class FakeFactory:
     error: Exception | None = None
     calls: int = 0
 
-    def __call__(self, settings: Settings) -> FakeProducer:
+    def __call__(self, _: Settings) -> FakeProducer:
+        """Make it."""
         self.calls += 1
         if self.error is not None:
             raise self.error
@@ -116,6 +127,7 @@ class FakeKafka:
     looks: int = 0
 
     def __call__(self) -> None:
+        """Look."""
         self.looks += 1
         if self.error is not None:
             raise self.error
@@ -142,6 +154,7 @@ class Door:
 
     @property
     def producer(self) -> FakeProducer:
+        """Where its tasks go."""
         return self.factory.producer
 
     def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
@@ -162,6 +175,7 @@ class Door:
 
 
 def registry_away() -> RegistryUnavailable:
+    """What the factory raises while the registry does not answer."""
     return RegistryUnavailable("schema registry at http://registry does not answer: is it up? see MABOS_...")
 
 

@@ -65,6 +65,7 @@ def create_app(
         summary="Ask the agents of a multi-agent system to do tasks.",
         version=version("mabos"),
         lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # operation ids are what generated clients call
         redirect_slashes=False,
         redoc_url=None,
     )

@@ -16,8 +16,6 @@ from mabos.schemas.errors import MabosError, RegistryUnavailable
 
 PAUSE_S = 1.0
 """How long after a failure the next attempt to make the producer waits: requests come by the thousand."""
-PATIENCE_S = 5.0
-"""The longest that one request waits for the producer to be made."""
 STOP_TIMEOUT_S = 5.0
 """How long the last records may take at the end: requests in hand have waited for theirs before."""
 
@@ -59,13 +57,19 @@ class LazyProducer:
     Args:
         settings: Of the producer.
         factory: Makes it; raises a MabosError where it cannot yet.
+        patience_s: The longest that one caller waits for it to be made.
         clock: Monotonic seconds.
     """
 
     def __init__(
-        self, settings: Settings, factory: ProducerFactory, *, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        factory: ProducerFactory,
+        *,
+        patience_s: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._settings, self._factory, self._clock = settings, factory, clock
+        self._settings, self._factory, self._patience_s, self._clock = settings, factory, patience_s, clock
         self._producer: TaskSender | None = None
         self._failure: MabosError | None = None
         self._again_at = 0.0
@@ -84,7 +88,7 @@ class LazyProducer:
         if self._producer is None:
             attempt = self.start()
             if attempt is not None:
-                await asyncio.wait({attempt}, timeout=PATIENCE_S)
+                await asyncio.wait({attempt}, timeout=self._patience_s)
         if self._producer is None:
             raise self._failure or RegistryUnavailable(
                 f"schema registry at {self._settings.schema_registry_url} has not answered yet: "

@@ -4,6 +4,7 @@ What bounds a client, and where:
 
 - a head that does not come, or by the byte, or is too large: :mod:`mabos.gateway.connections` (408, 431, or closed);
 - a body that is too large or too slow: :mod:`mabos.gateway.bodies` (413, 408);
+- a request for another host name: :mod:`mabos.gateway.hosts` (421);
 - an idle connection between requests: uvicorn's ``timeout_keep_alive``; too many connections: 503;
 - a slow reader: answers are small, and wait in uvicorn's buffer; nothing closes such a connection. A route that streams
   will need a clock of its own.
@@ -23,11 +24,12 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from mabos.gateway.app import create_app
 from mabos.gateway.connections import ConnectionLimits, guard
 from mabos.gateway.errors import AddressRefused
+from mabos.gateway.hosts import LoopbackHosts
 from mabos.kafka.errors import PortTaken
 from mabos.kafka.ports import LOOPBACK, find_listener
 from mabos.kafka.settings import Settings
@@ -55,7 +57,8 @@ def run_gateway(settings: Settings, host: str | None = None, port: int | None = 
         port = url.port or (443 if url.scheme == "https" else 80)
     with open_listener(host or url.hostname or LOOPBACK, port) as listener:
         # a request in hand waits for the broker at most this long, so none is cut off
-        make_server(create_app(settings), stop_timeout_s=settings.publish_timeout_s + 2).run(sockets=[listener])
+        app = LoopbackHosts(create_app(settings))
+        make_server(app, stop_timeout_s=settings.publish_timeout_s + 2).run(sockets=[listener])
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -78,7 +81,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def make_server(
-    app: FastAPI, *, limits: ConnectionLimits | None = None, stop_timeout_s: float = 30.0
+    app: ASGIApp, *, limits: ConnectionLimits | None = None, stop_timeout_s: float = 30.0
 ) -> uvicorn.Server:
     """A uvicorn server for the gateway.
 
