@@ -16,6 +16,7 @@ from mabos.schemas import (
     RESPONSE,
     Codec,
     DecodeError,
+    EventType,
     InvalidTask,
     RegistryUnavailable,
     SchemaError,
@@ -24,6 +25,7 @@ from mabos.schemas import (
     TaskRequest,
     TaskResponse,
 )
+from mabos.schemas.writer import compile_writer
 from tests.schemas.strategies import requests, responses
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
@@ -61,6 +63,12 @@ def changed(schema: dict[str, Any], **fields: dict[str, Any] | None) -> dict[str
     """The schema with fields replaced, added or, where None is given, removed."""
     kept = [field for field in schema["fields"] if field["name"] not in fields]
     return schema | {"fields": kept + [{"name": name} | field for name, field in fields.items() if field is not None]}
+
+
+def without_times(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with times as plain numbers, as our events hold them."""
+    plain: dict[str, Any] = json.loads(json.dumps(schema).replace("logicalType", "wasLogicalType"))
+    return plain
 
 
 def decode_foreign(schema: dict[str, Any], value: dict[str, Any]) -> Any:
@@ -112,6 +120,29 @@ def test_fastavro_reads_what_we_write(request: TaskRequest) -> None:
         request.payload_json,
     )
     assert record["deadline"] == request.deadline
+
+
+@given(requests | responses)
+def test_we_write_what_fastavro_writes(event: TaskRequest | TaskResponse) -> None:
+    """Our bytes are those of fastavro under the same schema and id."""
+    event_type: Any = REQUEST if isinstance(event, TaskRequest) else RESPONSE
+    schema = without_times(json.loads(event_type.schema_text))
+    assert Codec(event_type, 9, Schemas()).encode(event) == record_of(schema, event.to_record())
+
+
+@pytest.mark.parametrize("kind", ["bytes", "float", ["null", "int", "string"], {"type": "array", "items": "int"}])
+def test_a_contract_that_outgrows_the_writer_is_told_at_once(kind: Any) -> None:
+    """A type that our writer cannot write fails when the codec is made, not when a record is sent."""
+    text = json.dumps(changed(REQUEST_SCHEMA, more={"type": kind}))
+    with pytest.raises(SchemaError, match="outgrew"):
+        Codec(EventType(name="TaskRequest", schema_text=text, event=TaskRequest), 1, Schemas())
+
+
+@pytest.mark.parametrize(("kind", "value"), [("int", 2**31), ("int", -(2**31) - 1), ("long", 2**63), ("long", 1.5)])
+def test_a_number_that_does_not_fit_is_not_written(kind: str, value: Any) -> None:
+    """The writer never makes bytes that a reader would refuse."""
+    with pytest.raises((ValueError, TypeError)):
+        compile_writer(kind)(value)
 
 
 def test_the_statuses_are_the_symbols() -> None:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mabos.schemas import REQUEST, RESPONSE, find_breaks, parse_schema_text
-from mabos.schemas.binary import compile_reader
 from mabos.schemas.compatibility import find_obstacles
+from mabos.schemas.reader import compile_reader
 
 NEW, OLD = "new readers cannot read", "cannot read new records"
 

@@ -1,9 +1,9 @@
 """Events to bytes and back: the Confluent wire format over Avro.
 
 A record's value is one zero byte, the schema id of the registry as a big-endian int32, and the Avro body (Confluent
-documentation, "Wire format"). fastavro writes the body and resolves those of foreign writers to our schema; reading is
-strict (:mod:`mabos.schemas.binary`). So hostile bytes end in a :class:`DecodeError` and never in a wrong value, and
-whatever decodes under our own schema encodes to the same bytes again.
+documentation, "Wire format"). Bodies are written by :mod:`mabos.schemas.writer` and read, strictly, by
+:mod:`mabos.schemas.reader`. So hostile bytes end in a :class:`DecodeError` and never in a wrong value, and whatever
+decodes under our own schema encodes to the same bytes again. fastavro resolves what foreign writers wrote to ours.
 
 The schema of a foreign writer is looked at once, before its first record: vetted, and compared with ours. What is
 wrong with it is remembered, and each of its records refused.
@@ -22,11 +22,12 @@ from fastavro.read import SchemaResolutionError
 from fastavro.schema import to_parsing_canonical_form
 
 from mabos.schemas.avro import read_schema
-from mabos.schemas.binary import Reader, compile_reader
 from mabos.schemas.compatibility import find_obstacles
 from mabos.schemas.errors import DecodeError, InvalidTask, SchemaError
 from mabos.schemas.events import TaskRequest, TaskResponse
+from mabos.schemas.reader import Reader, compile_reader
 from mabos.schemas.vetting import parse_schema_text
+from mabos.schemas.writer import compile_writer
 
 MAGIC = b"\x00"
 HEADER_BYTES = 5
@@ -89,6 +90,7 @@ class Codec(Generic[E]):
         self._schema = _compile(event_type.schema_text)
         self._from_record: Callable[[dict[str, Any]], E] = event_type.event.from_record
         self._own_reader = compile_reader(self._schema)
+        self._write = compile_writer(self._schema)
         self._readers: dict[bytes, Reader] = {self._header: self._own_reader}
 
     def encode(self, event: E) -> bytes:
@@ -97,13 +99,10 @@ class Codec(Generic[E]):
         Raises:
             InvalidTask: A field holds what Avro cannot, such as a lone surrogate.
         """
-        out = BytesIO()
-        out.write(self._header)
         try:
-            fastavro.schemaless_writer(out, self._schema, event.to_record())
-        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            return self._header + self._write(event.to_record())
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
-        return out.getvalue()
 
     def decode(self, value: bytes | None) -> E:
         """The event in a record value.

@@ -1,4 +1,4 @@
-"""Avro's binary encoding, read strictly: each byte is what a writer of that schema would have put there.
+"""Reads Avro bodies strictly: each byte is what a writer of that schema would have put there.
 
 fastavro trusts its input: an enum or union index below zero counts from the end and gives a wrong value, overlong
 numbers, booleans that are neither 0 nor 1 and trailing bytes pass, five bytes may claim any number of items. Checks
