@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mabos.gateway.errors import Refused
-from mabos.gateway.problems import ProblemResponse
+from mabos.gateway.problems import LINGER_S, ProblemResponse
 
 _LIVENESS = b"/healthz"
 _BUSY_S = 1.0  # how long a connection whose answer is still being worked out is left alone
@@ -52,6 +52,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _watched: tuple[Phase, int] | None = None
     _watch: asyncio.TimerHandle | None = None
     _refusal: Refused | None = None
+    _is_lingering = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start to watch the clock."""
@@ -65,9 +66,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse, then see how far the request has come: one that comes whole costs no timer."""
+        if self._is_lingering:
+            return
         super().data_received(data)
-        if self.transport.is_closing():
-            self._unwatch()
+        if self._is_lingering or self.transport.is_closing():
             return
         if self._phase == "head":  # httptools shows a header only once it has all of it
             self._head_bytes += len(data)
@@ -153,7 +155,9 @@ class GuardedProtocol(HttpToolsProtocol):
             + b"\r\n"
             + bytes(response.body)
         )
-        self.transport.close()
+        self._is_lingering = True  # what still comes is thrown away: unread, it would have the kernel reset the answer
+        self.transport.write_eof()
+        self._watch = self.loop.call_later(LINGER_S, self.transport.close)
 
 
 async def _answer_overload(scope: Scope, receive: Receive, send: Send) -> None:

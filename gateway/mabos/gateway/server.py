@@ -53,9 +53,11 @@ def run_gateway(settings: Settings, host: str | None = None, port: int | None = 
         PortTaken: Another process listens there, or this user may not.
     """
     url = urlsplit(settings.gateway_url)
+    if host is None:
+        host = url.hostname or LOOPBACK
     if port is None:
         port = url.port or (443 if url.scheme == "https" else 80)
-    with open_listener(host or url.hostname or LOOPBACK, port) as listener:
+    with open_listener(host, port) as listener:
         # a request in hand waits for the broker at most this long, so none is cut off
         app = LoopbackHosts(create_app(settings))
         make_server(app, stop_timeout_s=settings.publish_timeout_s + 2).run(sockets=[listener])
