@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mabos.kafka.aot import TRAINING_TIMEOUT_S, find_notes
-from mabos.kafka.artifacts import default_cache_dir, fetch_broker_jars
+from mabos.kafka.artifacts import default_cache_dir, fetch_broker_jars, find_java
 from mabos.kafka.broker_node import BrokerImage, BrokerNode, BrokerProbe, NodePlace
 from mabos.kafka.errors import DiskProblem
 from mabos.kafka.kraft import NodeConfig, make_checkpoint, new_cluster_id
@@ -21,10 +21,12 @@ def prepare_image(cache_dir: Path | None = None) -> BrokerImage:
         cache_dir: The shared cache; ``None`` for the default one.
 
     Raises:
+        LocalPlatformError: The extra ``local`` is not installed.
         DownloadFailed: A jar cannot be had.
         DiskProblem: The cache cannot be written.
         StartFailed: Kafka's own tool cannot format a folder.
     """
+    find_java()  # before a download that would be of no use without it
     cache_dir = cache_dir or default_cache_dir()
     jars = fetch_broker_jars(cache_dir)
     bare = BrokerImage(jars=tuple(jars), checkpoint=_find_checkpoint(cache_dir, jars))

@@ -1,0 +1,96 @@
+"""README's examples, executed as they stand against the real platform."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mabos.cli.local_platform import http_status
+from mabos.kafka.ports import free_ports
+from mabos.kafka.settings import Settings
+from tests.support.waiting import eventually
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+BIN = Path(sys.executable).parent
+
+
+def example(name: str) -> str:
+    """The fenced block under a ``<!-- example: name -->`` comment."""
+    found = re.search(rf"<!-- example: {name}[^>]*-->\n```\w+\n(.*?)```", README, re.DOTALL)
+    assert found, f"README has no example {name}"
+    return found[1]
+
+
+def commands(name: str) -> list[str]:
+    """The command lines of a console example, without the output shown below them."""
+    joined = example(name).replace("\\\n", " ")
+    return [line.removeprefix("$ ") for line in joined.splitlines() if line.startswith("$ ")]
+
+
+@contextmanager
+def program(command: list[str], env: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "program.log").open("ab") as log:
+        process = subprocess.Popen(command, env=env, cwd=folder, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0, (folder / "program.log").read_text()
+
+
+@pytest.fixture
+def env(settings: Settings) -> dict[str, str]:
+    """An environment that knows this test's platform, and little else."""
+    return {
+        "PATH": f"{BIN}:{os.defpath}",
+        "HOME": str(settings.home),
+        "MABOS_BOOTSTRAP_SERVERS": settings.bootstrap_servers,
+        "MABOS_SCHEMA_REGISTRY_URL": settings.schema_registry_url,
+        "MABOS_QUEUE": settings.queue,
+        "MABOS_CACHE_DIR": str(settings.cache_dir),
+        "MABOS_GATEWAY_URL": f"http://127.0.0.1:{free_ports(1)[0]}",
+    }
+
+
+def run(command: str, env: dict[str, str], folder: Path) -> str:
+    done = subprocess.run(
+        command, shell=True, env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
+
+
+def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
+    """The agents of README run with README's command, and answer README's SDK and terminal examples."""
+    (tmp_path / "my_agents.py").write_text(example("agents"))
+    (tmp_path / "sdk.py").write_text(example("sdk"))
+    worker = commands("worker")[0].split()
+    with program([str(BIN / worker[0]), *worker[1:]], env, tmp_path):
+        told = run(f"{sys.executable} sdk.py", env, tmp_path)
+        call, send, pipe = (run(command, env, tmp_path) for command in commands("cli"))
+    assert "completed {'text': 'Hello, Ada!'}" in told
+    assert '"Hello, Ada!"' in call
+    assert f"mabos.{env['MABOS_QUEUE']}.requests:" in send
+    assert pipe.startswith('{"')
+
+
+def test_http(env: dict[str, str], tmp_path: Path) -> None:
+    """README's curl line publishes a task, and the answer has the form that README shows."""
+    if shutil.which("curl") is None:
+        pytest.skip("README's HTTP example needs curl: install it to run this test")
+    with program([str(BIN / "mabos"), "gateway", "run"], env, tmp_path):
+        eventually(lambda: http_status(env["MABOS_GATEWAY_URL"] + "/readyz") == 200)
+        command = commands("http")[0].replace("http://127.0.0.1:8000", env["MABOS_GATEWAY_URL"])
+        answer = run(command, env, tmp_path)
+    assert answer.startswith("HTTP/1.1 202")
+    shown = example("http").splitlines()[-1]
+    same = re.sub(r"[^:\"]*:\d+:\d+\"", 'POSITION"', shown)
+    assert re.sub(r"[^:\"]*:\d+:\d+\"", 'POSITION"', answer.splitlines()[-1]) == same
