@@ -44,10 +44,11 @@ class AgentGroup:
             raise InvalidHandler("write @agents.on_task_request(), with parentheses")
 
         def register(function: F) -> F:
+            handler = make_handler(function, action, retry or self._retry)
             if action in self._handlers:
                 what = "all other tasks" if action is None else f'action "{action}"'
                 raise InvalidHandler(f"{what} of group {self.name} has a handler already")
-            self._handlers[action] = make_handler(function, action, retry or self._retry)
+            self._handlers[action] = handler
             return function
 
         return register

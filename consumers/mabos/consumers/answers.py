@@ -12,6 +12,8 @@ from mabos.schemas.codec import Codec
 from mabos.schemas.events import Status, TaskError, TaskResponse
 
 _MAX_MESSAGE_CHARS = 2000
+_LONG_KEY_BYTES = 65_536
+_OWN_HEADERS = ("mabos-error-code", "mabos-error", "mabos-origin", "mabos-attempts", "mabos-task-id")
 
 
 class Answers:
@@ -62,7 +64,7 @@ class Answers:
         """A dead letter for a record: raw key, value and headers, with cause and origin in headers of their own."""
         own: Headers = [
             ("mabos-error-code", code.encode()),
-            ("mabos-error", shorten(cause).encode("utf-8", "replace")),
+            ("mabos-error", shorten(cause).encode()),
             ("mabos-origin", str(position).encode()),
         ]
         if job is not None:
@@ -70,6 +72,16 @@ class Answers:
         return Record(self._queue.dead_letters, key, value, [*headers, *own], position.partition)
 
 
+def shrink_letter(letter: Record) -> Record:
+    """What is kept of a dead letter that is too large: where the record stands, and what was wrong with it."""
+    key = letter.key if letter.key is not None and len(letter.key) <= _LONG_KEY_BYTES else None
+    kept = [header for header in letter.headers or () if header[0] in _OWN_HEADERS][-len(_OWN_HEADERS) :]
+    left_out = f"a value of {len(letter.value or b'')} bytes and its headers: too large for a dead letter"
+    return letter._replace(key=key, value=None, headers=[*kept, ("mabos-left-out", left_out.encode())])
+
+
 def shorten(text: str) -> str:
     """A message that fits into a response, whatever an exception had to say."""
-    return text if len(text) <= _MAX_MESSAGE_CHARS else text[: _MAX_MESSAGE_CHARS - 3] + "..."
+    if len(text) > _MAX_MESSAGE_CHARS:
+        text = text[: _MAX_MESSAGE_CHARS - 3] + "..."
+    return text.encode("utf-8", "replace").decode()  # a lone surrogate would not encode

@@ -30,18 +30,20 @@ class Assignment:
             self._offsets.pop(partition, None)
             self._committed.pop(partition, None)
 
-    def start(self, partition: int, offset: int) -> bool:
-        """A record was read; False when it is not this worker's, or came before, and must not be handled."""
+    def expects(self, partition: int, offset: int) -> bool:
+        """Whether a record is this worker's and did not come before; if not, it must not be handled."""
         if partition not in self._offsets:
             return False  # revoked while the batch was in hand: its next owner reads it
+        offsets = self._offsets[partition]
+        return offsets is None or offset >= offsets.position
+
+    def start(self, partition: int, offset: int) -> None:
+        """A record was read that :meth:`expects` took."""
         offsets = self._offsets[partition]
         if offsets is None:
             offsets = self._offsets[partition] = Offsets(offset)
             self._committed[partition] = offset
-        if offset < offsets.position:
-            return False  # revoked and assigned again while the batch was in hand, so it came twice
         offsets.start(offset)
-        return True
 
     def finish(self, partition: int, offset: int) -> None:
         """A record's task is done; of a partition that is gone, nothing is noted."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 import traceback
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from mabos.consumers.agents import AgentGroup
@@ -16,6 +16,7 @@ from mabos.consumers.handlers import Handler, encode_result
 from mabos.consumers.jobs import Job
 from mabos.consumers.retry import GiveUp
 from mabos.consumers.task import Task
+from mabos.consumers.threads import HandlerThreads
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status, TaskError
 
@@ -51,7 +52,6 @@ class Attempts:
 
     Args:
         agents: Which function does what.
-        threads: How many plain handlers may run at a time, each in a thread.
         topic: The requests topic, for positions.
         max_result_bytes: The most bytes a result's JSON may take.
         clock: Wall-clock seconds, for deadlines.
@@ -61,13 +61,12 @@ class Attempts:
         self,
         agents: AgentGroup,
         *,
-        threads: int,
         topic: str,
         max_result_bytes: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._agents = agents
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="mabos-handler")
+        self._threads = HandlerThreads()
         self._topic, self._max_result_bytes, self._clock = topic, max_result_bytes, clock
 
     async def run(self, job: Job) -> Answered | TryAgain:
@@ -91,36 +90,52 @@ class Attempts:
 
     def close(self) -> None:
         """Take no more plain handlers; those that run go on, in threads that nobody waits for."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     async def _call(self, handler: Handler, job: Job, task: Task, left_s: float | None) -> Answered | TryAgain:
         started_at_ms = round(self._clock() * 1000)
         job.first_started_s = job.first_started_s or time.monotonic()
-        timer = asyncio.timeout(left_s if handler.is_async else None)  # a thread cannot be stopped from outside
+        timer = asyncio.timeout(None)
         try:
             argument = handler.argument(task)
             async with timer:
-                if handler.is_async:
-                    result = await handler.function(argument)  # type: ignore[misc]  # is_async says it is awaitable
-                else:
-                    loop = asyncio.get_running_loop()
-                    result = await loop.run_in_executor(self._threads, _call_plain, handler, argument)
-            text = encode_result(result, max_bytes=self._max_result_bytes)
-            return Answered(status=Status.COMPLETED, result_json=text, started_at_ms=started_at_ms)
+                result = await self._result(handler, argument, timer, left_s)
         except Reject as error:
             return _rejected("rejected", str(error), started_at_ms=started_at_ms)
-        except InvalidTask as error:
-            return _failed("bad_result", f"the handler's {error}", started_at_ms)
-        except Exception as error:  # noqa: BLE001 - a handler may raise anything: this is the one place that takes it
+        except BaseException as error:  # a handler may raise anything: this is the one place that takes it
             if timer.expired():
                 timed_out = TaskError(code="timed_out", message="the deadline passed while the handler ran")
                 return Answered(status=Status.TIMED_OUT, error=timed_out, started_at_ms=started_at_ms)
+            if isinstance(error, GeneratorExit) or _is_cancelled():
+                raise asyncio.CancelledError from error
             return self._after_failure(handler, job, error, started_at_ms)
+        try:
+            text = encode_result(result, max_bytes=self._max_result_bytes)
+        except InvalidTask as error:
+            return _failed("bad_result", f"the handler's {error}", started_at_ms)
+        return Answered(status=Status.COMPLETED, result_json=text, started_at_ms=started_at_ms)
 
-    def _after_failure(self, handler: Handler, job: Job, error: Exception, started_at_ms: int) -> Answered | TryAgain:
+    async def _result(self, handler: Handler, argument: object, timer: asyncio.Timeout, left_s: float | None) -> object:
+        """What the handler returns. The timer is set only for what can be stopped from outside: a thread cannot."""
+        deadline_s = None if left_s is None else asyncio.get_running_loop().time() + left_s
+        if handler.is_async:
+            found: object = handler.function(argument)
+        else:
+            found, error = await self._threads.run(handler.function, argument)
+            if error is not None:
+                raise error
+        if not inspect.isawaitable(found):
+            return found
+        timer.reschedule(deadline_s)
+        return await found
+
+    def _after_failure(
+        self, handler: Handler, job: Job, error: BaseException, started_at_ms: int
+    ) -> Answered | TryAgain:
         elapsed_s = time.monotonic() - job.first_started_s
-        decision = handler.retry.decide(error, attempt=job.attempt, elapsed_s=elapsed_s)
-        cause = shorten("".join(traceback.format_exception_only(error)).strip())
+        failure = error if isinstance(error, Exception) else HandlerExit(f"the handler raised {error!r}")
+        decision = handler.retry.decide(failure, attempt=job.attempt, elapsed_s=elapsed_s)
+        cause = shorten("".join(traceback.format_exception_only(failure)).strip())
         if isinstance(decision, GiveUp):
             return _failed("handler_failed", f"{cause} ({decision.reason})", started_at_ms)
         return TryAgain(after_s=decision.after_s, cause=cause)
@@ -131,14 +146,13 @@ class Attempts:
 
 
 class HandlerExit(Exception):
-    """A handler called ``sys.exit``: an error of that handler, not an end of the worker."""
+    """A handler raised what ends programs, such as ``sys.exit`` does: an error of that handler, not of the worker."""
 
 
-def _call_plain(handler: Handler, argument: object) -> object:
-    try:
-        return handler.function(argument)
-    except SystemExit as error:
-        raise HandlerExit(f"the handler called sys.exit({error.code!r})") from error
+def _is_cancelled() -> bool:
+    """Whether the engine wants this attempt to end; a handler may also meet a CancelledError of its own making."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _rejected(code: str, message: str, *, started_at_ms: int | None = None, is_dead: bool = False) -> Answered:

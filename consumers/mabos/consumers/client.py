@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
@@ -32,8 +33,12 @@ class TaskClient:
     def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
         registry = registry or open_registry(settings)
         self._feed = ResponseFeed(settings, registry)
-        self._feed.start()
         self._producer = TaskProducer(settings, registry)
+        try:
+            self._feed.start()
+        except BaseException:
+            self._producer.stop()
+            raise
 
     @classmethod
     def from_settings(cls, **overrides: Any) -> Self:  # noqa: ANN401 - each setting has its own type
@@ -67,11 +72,15 @@ class TaskClient:
             CallTimeout: There is no outcome yet. The task goes on.
             FeedStopped: The client was stopped meanwhile.
         """
+        give_up_s = time.monotonic() + timeout_s
         task_id = new_task_id() if task_id is None else task_id
         waiter = self._feed.expect(agent_id, task_id)
         try:
-            self._producer.send_task_request(agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline)
-            response = waiter.result(timeout_s)
+            receipt = self._producer.send_task_request(
+                agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline
+            )
+            receipt.on_failure(lambda error: waiter.settle(None, error))
+            response = waiter.result(max(0.0, give_up_s - time.monotonic()))
         finally:
             self._feed.forget(waiter)
         if response is None:
@@ -98,8 +107,12 @@ class AsyncTaskClient:
     def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
         registry = registry or open_registry(settings)
         self._feed = ResponseFeed(settings, registry)
-        self._feed.start()
         self._producer = AsyncTaskProducer(settings, registry)
+        try:
+            self._feed.start()
+        except BaseException:
+            self._producer.stop_now()
+            raise
 
     @classmethod
     def from_settings(cls, **overrides: Any) -> Self:  # noqa: ANN401 - each setting has its own type
@@ -120,9 +133,10 @@ class AsyncTaskClient:
         waiter = self._feed.expect(agent_id, task_id)
         try:
             async with asyncio.timeout(timeout_s):
-                await self._producer.send_task_request(
+                receipt = await self._producer.send_task_request(
                     agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline
                 )
+                receipt.on_failure(lambda error: waiter.settle(None, error))
                 return await waiter
         except TimeoutError as error:
             raise CallTimeout(task_id, timeout_s) from error

@@ -1,4 +1,4 @@
-"""The engine runs jobs: lanes and handlers on one event loop, answers to the publisher.
+"""The engine runs jobs: lanes and handlers on one event loop, answers to the outbox.
 
 One thread owns everything here, the one that runs the loop. The reader hands over batches and is told, through
 ``on_done``, of each job whose answer the broker has acknowledged. Nothing is locked, because nothing is shared.
@@ -14,20 +14,19 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from confluent_kafka import KafkaError, Message
 
-from mabos.consumers.answers import Answers
+from mabos.consumers.answers import Answers, shrink_letter
 from mabos.consumers.attempts import Answered, Attempts, TryAgain
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import Job
 from mabos.consumers.lanes import Lanes
-from mabos.producers.errors import PublishError
-from mabos.producers.publisher import Publisher, Record
-from mabos.producers.receipts import Receipt, explain_failure
+from mabos.consumers.outbox import Outbox, Outgoing
 from mabos.schemas.events import Status, TaskError
 
 T = TypeVar("T")
 log = structlog.stdlib.get_logger("mabos.worker")
+
+_CANCEL_TIMEOUT_S = 5.0  # a handler that takes no notice of its cancellation is left behind after that
 
 
 class Engine:
@@ -36,7 +35,7 @@ class Engine:
     Args:
         attempts: Runs the handlers.
         answers: Builds responses and dead letters.
-        publisher: Sends them.
+        outbox: Sends them.
         concurrency: The most jobs in hand at a time.
         on_done: Called with a job once the broker has its answer; on the publisher's thread.
         on_failure: Called once with an error that only a restart can cure; on any thread.
@@ -46,19 +45,20 @@ class Engine:
         self,
         attempts: Attempts,
         answers: Answers,
-        publisher: Publisher,
+        outbox: Outbox,
         *,
         concurrency: int,
         on_done: Callable[[Job], None],
         on_failure: Callable[[WorkerFailed], None],
     ) -> None:
-        self._attempts, self._answers, self._publisher = attempts, answers, publisher
+        self._attempts, self._answers, self._outbox = attempts, answers, outbox
         self._on_done, self._on_failure = on_done, on_failure
         self._concurrency = concurrency
         self._lanes: Lanes[Job] = Lanes()
         self._again: deque[Job] = deque()  # waited for another attempt, still first of their lanes
         self._pauses: dict[Job, asyncio.TimerHandle] = {}
         self._in_hand: dict[Job, asyncio.Task[None]] = {}
+        self._stopping = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="mabos-engine", daemon=True)
 
@@ -80,6 +80,7 @@ class Engine:
 
     def stop(self) -> None:
         """End the loop's thread; what is in hand is cancelled, not answered."""
+        self._stopping = True
         if self._thread.is_alive():
             self._ask(self._cancel(None))
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -89,9 +90,18 @@ class Engine:
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
+            while not self._run_until_exit():
+                log.warning("a task that a handler began called sys.exit, which ends nothing but that task")
         finally:
             self._loop.close()
+
+    def _run_until_exit(self) -> bool:
+        """Run the loop; True once it was stopped, False when an exit escaped from an asyncio task, as they do."""
+        try:
+            self._loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            return False
+        return True
 
     def _ask(self, question: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(question, self._loop).result()
@@ -102,11 +112,12 @@ class Engine:
         self._dispatch()
 
     def _dispatch(self) -> None:
-        while len(self._in_hand) < self._concurrency:
+        while len(self._in_hand) < self._concurrency and not self._stopping:
             job = self._again.popleft() if self._again else self._lanes.take()
             if job is None:
                 return
-            self._in_hand[job] = self._loop.create_task(self._run(job))
+            task = self._in_hand[job] = self._loop.create_task(self._run(job))
+            task.add_done_callback(self._on_ended)
 
     async def _run(self, job: Job) -> None:
         finished = True
@@ -116,14 +127,19 @@ class Engine:
                 finished = False
                 self._pause(job, what)
             else:
-                await self._answer(job, what)
-        except PublishError as error:  # the answer cannot be sent: only another producer could
-            self._on_failure(WorkerFailed(f"{job.request.task_id} cannot be answered: {error}"))
+                self._answer(job, what)
         finally:
             del self._in_hand[job]
             if finished:
                 self._lanes.finish(job.request.agent_id)
             self._dispatch()
+
+    def _on_ended(self, task: asyncio.Task[None]) -> None:
+        """No error is expected here; one that passed in silence would leave a task unanswered for ever."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("answering failed", exc_info=error)
+            self._on_failure(WorkerFailed(f"a task cannot be answered: {error!r}"))
 
     def _pause(self, job: Job, what: TryAgain) -> None:
         log.info("task failed, trying again", **_names(job), cause=what.cause, after_s=round(what.after_s, 3))
@@ -134,39 +150,19 @@ class Engine:
         self._again.append(job)
         self._dispatch()
 
-    async def _answer(self, job: Job, what: Answered) -> None:
-        if what.is_dead and what.error is not None:
-            log.warning("task given up", **_names(job), status=what.status.value, cause=what.error.message)
-            await self._bury(job, what.error)
+    def _answer(self, job: Job, what: Answered) -> None:
+        dead = what.error if what.is_dead else None
+        on_stored = _after(1 if dead is None else 2, partial(self._on_done, job))
+        if dead is not None:
+            log.warning("task given up", **_names(job), status=what.status.value, cause=dead.message)
+            letter = self._answers.bury(job, dead)
+            self._outbox.send(Outgoing(record=letter, on_stored=on_stored, smaller=partial(shrink_letter, letter)))
         response = self._answers.respond(
             job, what.status, result_json=what.result_json, error=what.error, started_at_ms=what.started_at_ms
         )
-        await self._publisher.publish_async(response, partial(self._on_ack, job, response))
-
-    async def _bury(self, job: Job, error: TaskError) -> None:
-        receipt = Receipt(job.request.task_id, self._publisher)
-        await self._publisher.publish_async(self._answers.bury(job, error), receipt.on_delivery)
-        await receipt
-
-    def _on_ack(self, job: Job, response: Record, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self._on_done(job)
-            return
-        failure = explain_failure(error, message.topic())
-        if error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            too_large = TaskError(code="bad_result", message="the broker refused a response of this size")
-            response = self._answers.respond(job, Status.FAILED, error=too_large)
-        elif not failure.may_be_stored:
-            self._on_failure(WorkerFailed(f"{job.request.task_id} cannot be answered: {failure}"))
-            return
-        log.warning("response not acknowledged, sending again", **_names(job), cause=str(failure))
-        asyncio.run_coroutine_threadsafe(self._send_again(job, response), self._loop)
-
-    async def _send_again(self, job: Job, response: Record) -> None:
-        try:
-            await self._publisher.publish_async(response, partial(self._on_ack, job, response))
-        except PublishError as error:
-            self._on_failure(WorkerFailed(f"{job.request.task_id} cannot be answered: {error}"))
+        too_large = TaskError(code="bad_result", message="the broker refused a response of this size")
+        smaller = partial(self._answers.respond, job, Status.FAILED, error=too_large)
+        self._outbox.send(Outgoing(record=response, on_stored=on_stored, smaller=smaller))
 
     async def _drop(self, partitions: set[int]) -> list[Job]:
         dropped = self._lanes.drop(lambda job: job.partition in partitions)
@@ -185,7 +181,21 @@ class Engine:
         tasks = [task for job, task in self._in_hand.items() if partitions is None or job.partition in partitions]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_S)
+            if left:
+                log.warning("handlers did not heed their cancellation and are left behind", count=len(left))
+
+
+def _after(count: int, call: Callable[[], None]) -> Callable[[], None]:
+    """A function that makes the call when it is itself called for the last of so many times."""
+    left = iter(range(count - 1, -1, -1))
+
+    def note() -> None:
+        if next(left) == 0:
+            call()
+
+    return note
 
 
 def _names(job: Job) -> dict[str, object]:

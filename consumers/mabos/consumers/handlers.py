@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from mabos.consumers.errors import InvalidHandler, Reject
 from mabos.consumers.retry import RetryPolicy
 from mabos.consumers.task import Task
+from mabos.schemas.errors import InvalidTask
 from mabos.schemas.jsontext import encode_object
 
 Result = Mapping[str, Any] | BaseModel | None
@@ -57,27 +61,51 @@ def make_handler(function: HandlerFunction, action: str | None, retry: RetryPoli
         InvalidHandler: It does not take exactly one parameter that is a Task or a pydantic model; says what it has.
     """
     name = getattr(function, "__qualname__", repr(function))
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-        hints = typing.get_type_hints(function)
-    except (TypeError, ValueError, NameError) as error:
-        raise InvalidHandler(f"handler {name}: its signature cannot be read: {error}") from error
-    required = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    if not parameters or len(required) > 1 or parameters[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise InvalidHandler(f"handler {name}: must take one parameter, a Task or a pydantic model of the payload")
-    kind = hints.get(parameters[0].name, Task)
-    model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-    if model is None and kind is not Task:
-        raise InvalidHandler(f"handler {name}: parameter {parameters[0].name} is {kind}, not Task or a pydantic model")
     if action is not None and (not isinstance(action, str) or not action):
         raise InvalidHandler(f"handler {name}: the action must be a string that is not empty, not {action!r}")
+    called = _find_called(function)
+    if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
+        raise InvalidHandler(f"handler {name}: must return its result, not yield it")
+    try:
+        kind = _find_parameter_type(function, called)
+    except (TypeError, ValueError, NameError) as error:
+        raise InvalidHandler(
+            f"handler {name}: must take one parameter, a Task or a pydantic model of the payload: {error}"
+        ) from error
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    if kind is not Task and not is_model:
+        raise InvalidHandler(f"handler {name}: its parameter is {kind}, not Task or a pydantic model")
     return Handler(
         function=function,
         action=action,
-        model=model,
-        is_async=inspect.iscoroutinefunction(function),
+        model=kind if is_model else None,
+        is_async=inspect.iscoroutinefunction(called),
         retry=retry,
     )
+
+
+def _find_called(function: object) -> Any:  # noqa: ANN401 - any callable
+    """The function that runs in the end, behind partials and callable objects."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if inspect.isroutine(function) or isinstance(function, type) else type(function).__call__
+
+
+def _find_parameter_type(function: HandlerFunction, called: Any) -> Any:  # noqa: ANN401 - any annotation, any callable
+    """The type of the one parameter that is given; Task where it has none.
+
+    Raises:
+        TypeError: It cannot be called with one argument.
+        ValueError: It has no signature.
+        NameError: Its annotation names what is not there at run time.
+    """
+    signature = inspect.signature(function)
+    name = next(iter(signature.bind(None).arguments))
+    annotation = signature.parameters[name].annotation
+    if annotation is inspect.Parameter.empty:
+        return Task
+    names = getattr(inspect.unwrap(called), "__globals__", {})
+    return typing.get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
 
 
 def encode_result(result: object, *, max_bytes: int) -> str:
@@ -88,5 +116,8 @@ def encode_result(result: object, *, max_bytes: int) -> str:
     """
     if result is None:
         return "{}"
-    value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    try:
+        value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+    except PydanticSerializationError as error:
+        raise InvalidTask("result", f"cannot be written as JSON: {error}") from error
     return encode_object("result", typing.cast(Mapping[str, Any], value), max_bytes=max_bytes)

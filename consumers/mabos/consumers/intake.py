@@ -7,13 +7,12 @@ from functools import partial
 from typing import cast
 
 import structlog
-from confluent_kafka import KafkaError, Message
+from confluent_kafka import Message
 
-from mabos.consumers.answers import Answers
-from mabos.consumers.errors import WorkerFailed
+from mabos.consumers.answers import Answers, shrink_letter
 from mabos.consumers.jobs import Job
+from mabos.consumers.outbox import Outbox, Outgoing
 from mabos.kafka.position import Position
-from mabos.producers.publisher import Publisher
 from mabos.schemas.codec import Codec
 from mabos.schemas.errors import DecodeError
 from mabos.schemas.events import TaskRequest
@@ -27,29 +26,26 @@ class Intake:
     Args:
         codec: Decodes them.
         answers: Builds dead letters.
-        publisher: Sends them.
+        outbox: Sends them.
         on_done: Called with partition and offset once the broker has the dead letter; on the publisher's thread.
-        on_failure: Called when it cannot be sent; on the publisher's thread.
     """
 
     def __init__(
         self,
         codec: Codec[TaskRequest],
         answers: Answers,
-        publisher: Publisher,
+        outbox: Outbox,
         *,
         on_done: Callable[[int, int], None],
-        on_failure: Callable[[WorkerFailed], None],
     ) -> None:
-        self._codec, self._answers, self._publisher = codec, answers, publisher
-        self._on_done, self._on_failure = on_done, on_failure
+        self._codec, self._answers, self._outbox = codec, answers, outbox
+        self._on_done = on_done
 
     def read(self, message: Message, place: Position) -> Job | None:
         """The job in a record, or None when there is none and a dead letter is on its way.
 
         Raises:
             RegistryUnavailable: Its writer schema cannot be looked up now: it is no dead letter, it must be read again.
-            PublishError: The dead letter cannot be handed over.
         """
         key, value = message.key(), message.value()
         headers = _read_headers(message)
@@ -58,7 +54,8 @@ class Intake:
         except DecodeError as error:
             log.warning("record not decodable", position=str(place), cause=str(error))
             letter = self._answers.bury_raw(place, key, value, headers, code=error.code, cause=error.reason)
-            self._publisher.publish(letter, partial(self._on_buried, place))
+            on_stored = partial(self._on_done, place.partition, place.offset)
+            self._outbox.send(Outgoing(record=letter, on_stored=on_stored, smaller=partial(shrink_letter, letter)))
             return None
         return Job(
             request=request,
@@ -69,12 +66,6 @@ class Intake:
             headers=headers,
             misplaced="" if key == request.agent_id.encode() else f"the record key is {key!a}, not the agent_id",
         )
-
-    def _on_buried(self, place: Position, error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            self._on_done(place.partition, place.offset)
-        else:
-            self._on_failure(WorkerFailed(f"the dead letter of {place} was not stored: {error.str()}"))
 
 
 def _read_headers(message: Message) -> tuple[tuple[str, bytes], ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import structlog
+
+from mabos.kafka.process import Command, Process
 
 log = structlog.stdlib.get_logger("mabos.supervisor")
 
@@ -20,63 +21,88 @@ _STEADY_S = 60.0  # a process that ran this long has earned a fresh start
 
 @dataclass(slots=True)
 class _Child:
-    process: subprocess.Popen[bytes]
+    process: Process
     started_s: float
     failures: int = 0
     restart_at_s: float | None = None
 
 
 class Supervisor:
-    """Keeps a number of processes running.
+    """Keeps a number of processes running. They never outlive this one, however it ends.
 
     Args:
         command: What each runs; each must end by itself on SIGTERM.
         instances: How many.
+        stop_timeout_s: Seconds that they get to end by themselves before they are killed.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, command: Sequence[str], instances: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._command, self._instances, self._clock = list(command), instances, clock
-        self._stopping = threading.Event()
+    def __init__(
+        self,
+        command: Command,
+        instances: int,
+        *,
+        stop_timeout_s: float = 90.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._command, self._instances, self._stop_timeout_s = command, instances, stop_timeout_s
+        self._clock = clock
+        self._is_stopping = False  # no Event: a signal handler that sets one may wait for its own thread for ever
 
     def run(self) -> int:
         """Run until :meth:`stop`, then wait until every process has ended.
 
         Returns:
             0 if all ended well after the stop, else the first other exit code.
+
+        Raises:
+            StartFailed: A process cannot be started at all; those that were are stopped.
         """
-        children = [_Child(self._start(), self._clock()) for _ in range(self._instances)]
-        while not self._stopping.wait(_POLL_S):
-            for child in children:
-                self._tend(child)
-        for child in children:
-            if child.process.poll() is None:
-                child.process.terminate()
-        codes = [child.process.wait() for child in children if child.restart_at_s is None]
-        return next((abs(code) for code in codes if code), 0)
+        children: list[_Child] = []
+        try:
+            while len(children) < self._instances:
+                children.append(_Child(self._start(), self._clock()))
+            while not self._is_stopping:
+                time.sleep(_POLL_S)
+                for child in children:
+                    self._tend(child)
+        finally:
+            codes = self._end([child.process for child in children if child.restart_at_s is None])
+        return next((code for code in codes if code), 0)
 
     def stop(self) -> None:
         """Ask all processes to stop; from any thread, or a signal handler."""
-        self._stopping.set()
+        self._is_stopping = True
 
     def _tend(self, child: _Child) -> None:
         now_s = self._clock()
         if child.restart_at_s is not None:
-            if now_s >= child.restart_at_s:
+            if now_s >= child.restart_at_s and not self._is_stopping:
                 child.process, child.started_s, child.restart_at_s = self._start(), now_s, None
             return
-        code = child.process.poll()
+        code = child.process.exit_code
         if code is None:
             return
         child.failures = 1 if now_s - child.started_s > _STEADY_S else child.failures + 1
         pause_s = restart_pause_s(child.failures)
         child.restart_at_s = now_s + pause_s
+        child.process.stop()  # it is gone: this closes what is left of it
         log.warning("worker ended, starting it again", pid=child.process.pid, exit_code=code, after_s=pause_s)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(self._command, start_new_session=True)  # Ctrl-C reaches us, and we pass it on
+    def _start(self) -> Process:
+        process = Process(self._command)
+        process.start()
         log.info("worker started", pid=process.pid)
         return process
+
+    def _end(self, processes: list[Process]) -> list[int]:
+        """Stop all at once: each may take its whole grace."""
+        if not processes:
+            return []
+        with ThreadPoolExecutor(len(processes)) as pool:
+            for stopped in [pool.submit(process.stop, self._stop_timeout_s) for process in processes]:
+                stopped.result()
+        return [process.exit_code or 0 for process in processes]
 
 
 def restart_pause_s(failures: int) -> float:

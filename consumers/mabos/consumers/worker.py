@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 
 import structlog
@@ -21,8 +21,10 @@ from mabos.consumers.attempts import Attempts
 from mabos.consumers.engine import Engine
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.flow import FlowControl
+from mabos.consumers.holds import Holds
 from mabos.consumers.intake import Intake
 from mabos.consumers.jobs import Job
+from mabos.consumers.outbox import Outbox
 from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
@@ -30,7 +32,7 @@ from mabos.kafka.topics import Queue
 from mabos.producers.errors import PublishFailed
 from mabos.producers.publisher import Publisher
 from mabos.schemas.codec import REQUEST, RESPONSE, Codec
-from mabos.schemas.errors import MabosError
+from mabos.schemas.errors import MabosError, RegistryUnavailable
 from mabos.schemas.registry import SchemaRegistry
 
 log = structlog.stdlib.get_logger("mabos.worker")
@@ -38,6 +40,8 @@ log = structlog.stdlib.get_logger("mabos.worker")
 _BATCH_RECORDS = 500
 _IDLE_POLL_S = 0.1
 _CLOSE_TIMEOUT_S = 10.0
+_HOLD_S = 2.0
+_LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,23 +87,13 @@ class Worker:
         self._settings, self._queue = settings, queue
         self._limits = limits or WorkerLimits()
         self._publisher = Publisher(settings, client_id="mabos-worker")
-        self._intake = Intake(
-            Codec(REQUEST, request_id, registry),
-            answers,
-            self._publisher,
-            on_done=self._note_done,
-            on_failure=self._fail,
-        )
-        attempts = Attempts(
-            agents,
-            threads=self._limits.concurrency,
-            topic=queue.requests,
-            max_result_bytes=settings.max_payload_bytes,
-        )
+        self._outbox = Outbox(self._publisher, on_failure=self._fail)
+        self._intake = Intake(Codec(REQUEST, request_id, registry), answers, self._outbox, on_done=self._note_done)
+        attempts = Attempts(agents, topic=queue.requests, max_result_bytes=settings.max_payload_bytes)
         self._engine = Engine(
             attempts,
             answers,
-            self._publisher,
+            self._outbox,
             concurrency=self._limits.concurrency,
             on_done=self._note_job_done,
             on_failure=self._fail,
@@ -110,9 +104,10 @@ class Worker:
         )
         self._assignment = Assignment()
         self._flow = FlowControl(self._limits.max_unfinished)
+        self._holds = Holds(_HOLD_S)
         self._done: deque[tuple[int, int]] = deque()
         self._progress = threading.Event()
-        self._stopping = threading.Event()
+        self._is_stopping = False  # no Event: a signal handler that sets one can wait for its own thread for ever
         self._failure: MabosError | None = None
         self._next_commit_s = 0.0
         self.assigned = threading.Event()
@@ -123,7 +118,6 @@ class Worker:
 
         Raises:
             WorkerFailed: Something that only a restart can cure; nothing unfinished was committed.
-            RegistryUnavailable: A record's writer schema is new, and the registry is away.
         """
         self._engine.start()
         try:
@@ -131,9 +125,11 @@ class Worker:
             self._consumer.subscribe(
                 [self._queue.requests], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
-            while not self._stopping.is_set() and self._failure is None:
-                self._accept(self._read())
+            while not self._is_stopping and self._failure is None:
+                self._read()
                 self._settle()
+        except KafkaException as error:
+            self._fail(WorkerFailed(f"the consumer is broken: {error.args[0]}"))
         finally:
             self._shut_down()
         if self._failure is not None:
@@ -141,7 +137,7 @@ class Worker:
 
     def stop(self) -> None:
         """Ask the worker to stop; from any thread, or a signal handler."""
-        self._stopping.set()
+        self._is_stopping = True
 
     def _check_topics(self) -> None:
         """Under KIP-848 a missing topic is no error, and a worker would wait for ever."""
@@ -154,13 +150,19 @@ class Worker:
             if name not in topics:
                 raise WorkerFailed(f"topic {name} does not exist: run `mabos topics apply`")
 
-    def _read(self) -> list[Message]:
-        """The next record as soon as there is one, and all that came with it."""
+    def _read(self) -> None:
+        """Accept the next record as soon as there is one, and then all that came with it.
+
+        No record is in hand while the consumer is called: its callbacks may take the partition away and give it back at
+        an earlier offset, and accepting the record after that would skip those before it.
+        """
         first = self._consumer.poll(_IDLE_POLL_S)
-        return [] if first is None else [first, *self._consumer.consume(_BATCH_RECORDS, 0)]
+        if first is not None:
+            self._accept([first])
+            self._accept(self._consumer.consume(_BATCH_RECORDS, 0))
 
     def _accept(self, messages: list[Message]) -> None:
-        jobs = []
+        jobs: list[Job] = []
         for message in messages:
             error = message.error()
             if error is not None:
@@ -169,21 +171,31 @@ class Worker:
             partition, offset = message.partition(), message.offset()
             assert partition is not None  # noqa: S101 - a record without an error has a place
             assert offset is not None  # noqa: S101
-            if self._assignment.start(partition, offset):
+            if partition in self._holds.partitions or not self._assignment.expects(partition, offset):
+                continue
+            try:
                 job = self._intake.read(message, Position(self._queue.requests, partition, offset))
-                if job is not None:
-                    jobs.append(job)
+            except RegistryUnavailable as error:
+                self._holds.hold(partition, offset, now_s=time.monotonic())
+                log.warning("partition held: writer schema unknown", partition=partition, cause=str(error))
+                continue
+            self._assignment.start(partition, offset)
+            if job is not None:
+                jobs.append(job)
         if jobs:
             self._engine.submit(jobs)
 
     def _settle(self) -> None:
         """Between two polls: note what is done, commit it, pause and resume partitions."""
+        self._outbox.resend()
         self._collect_done()
         now_s = time.monotonic()
         if now_s >= self._next_commit_s:
             self._next_commit_s = now_s + self._limits.commit_interval_s
             self._commit(wait=False)
-        pause, resume = self._flow.decide(self._assignment.unfinished())
+        for partition, offset in self._holds.release(now_s=now_s).items():
+            self._consumer.seek(TopicPartition(self._queue.requests, partition, offset))
+        pause, resume = self._flow.decide(self._assignment.unfinished(), self._holds.partitions)
         if pause:
             self._consumer.pause(self._places(pause))
         if resume:
@@ -226,31 +238,38 @@ class Worker:
         removed = {place.partition for place in partitions} & self._assignment.partitions
         self._finish_in_hand(removed)
         self._commit(wait=True)
-        self._assignment.remove(removed)
+        self._forget(removed)
         log.info("partitions revoked", removed=sorted(removed), now=sorted(self._assignment.partitions))
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Another worker has them already: nothing here counts any more."""
         lost = {place.partition for place in partitions}
-        self._assignment.remove(lost)
+        self._forget(lost)
         self._engine.drop(lost)
         self._engine.cancel(lost)
         log.warning("partitions lost", removed=sorted(lost))
 
+    def _forget(self, partitions: set[int]) -> None:
+        self._assignment.remove(partitions)
+        self._holds.forget(partitions)
+        self._flow.forget(partitions)
+
     def _finish_in_hand(self, partitions: frozenset[int] | set[int]) -> None:
-        """Hand back what no handler has begun, and wait for the rest, within the grace."""
-        handed_back = dict.fromkeys(partitions, 0)
-        for job in self._engine.drop(set(partitions)):
-            handed_back[job.partition] += 1
+        """Hand back what no handler has in hand, and wait for the rest, within the grace."""
+        handed_back: Counter[int] = Counter()
         deadline = time.monotonic() + self._limits.grace_s
         while time.monotonic() < deadline and self._failure is None:
             self._progress.clear()
+            # again and again: what fails meanwhile would wait for another attempt, which its next owner can make
+            handed_back.update(job.partition for job in self._engine.drop(set(partitions)))
+            self._outbox.resend()
             self._collect_done()
             unfinished = self._assignment.unfinished()
-            if all(unfinished.get(partition, 0) <= count for partition, count in handed_back.items()):
+            if all(unfinished.get(partition, 0) <= handed_back[partition] for partition in partitions):
                 return
-            self._progress.wait(0.1)
+            self._progress.wait(_IDLE_POLL_S)
         log.warning("grace is over, tasks in hand are cut off", partitions=sorted(partitions))
+        self._engine.drop(set(partitions))
         self._engine.cancel(set(partitions))
 
     def _shut_down(self) -> None:
@@ -262,8 +281,9 @@ class Worker:
         4. It leaves the group, so that the others need not wait for its session to end.
         5. The engine and the publisher end.
         """
+        deadline_s = time.monotonic() + self._limits.grace_s
         self._finish_in_hand(self._assignment.partitions)
-        self._publisher.flush(self._limits.grace_s)
+        self._publisher.flush(max(_LAST_WORDS_S, deadline_s - time.monotonic()))
         self._collect_done()
         self._commit(wait=True)
         self._assignment.remove(self._assignment.partitions)
@@ -272,7 +292,7 @@ class Worker:
         closing.join(_CLOSE_TIMEOUT_S)  # it can hang when the broker died (librdkafka#4486)
         self._engine.stop()
         try:
-            self._publisher.stop(self._limits.grace_s)
+            self._publisher.stop(_LAST_WORDS_S)
         except PublishFailed as error:
             self._fail(WorkerFailed(str(error)))
 

@@ -1,6 +1,13 @@
 """Who asks: publish tasks for agents, from threads or an event loop, with a receipt for each."""
 
-from mabos.producers.errors import ForkedClient, ProducerStopped, PublishError, PublishFailed, PublishQueueFull
+from mabos.producers.errors import (
+    ForkedClient,
+    ProducerStopped,
+    PublishError,
+    PublishFailed,
+    PublishQueueFull,
+    RecordTooLarge,
+)
 from mabos.producers.producer import AsyncTaskProducer, TaskProducer
 from mabos.producers.publisher import Publisher, Record
 from mabos.producers.receipts import Receipt
@@ -15,5 +22,6 @@ __all__ = [
     "Publisher",
     "Receipt",
     "Record",
+    "RecordTooLarge",
     "TaskProducer",
 ]

@@ -6,6 +6,7 @@
     └── PublishError        a record is not, or may not be, in Kafka
         ├── PublishQueueFull   the local queue stayed full; nothing was sent
         ├── PublishFailed      the broker did not acknowledge; ``may_be_stored`` says what is known
+        │   └── RecordTooLarge the record is larger than the producer or the topic takes; it is not stored
         ├── ProducerStopped    the producer was stopped before
         └── ForkedClient       the producer was made before this process was forked
 """
@@ -33,6 +34,10 @@ class PublishFailed(PublishError):
     def __init__(self, message: str, *, may_be_stored: bool) -> None:
         super().__init__(message)
         self.may_be_stored = may_be_stored
+
+
+class RecordTooLarge(PublishFailed):
+    """The record is larger than the producer or the topic takes; it is not stored."""
 
 
 class ProducerStopped(PublishError):

@@ -141,6 +141,10 @@ class AsyncTaskProducer:
         """As :meth:`TaskProducer.stop`."""
         await asyncio.to_thread(self._publisher.stop, timeout_s)
 
+    def stop_now(self) -> None:
+        """As :meth:`TaskProducer.stop`, without an event loop and without waiting for reports."""
+        self._publisher.stop(0)
+
     async def __aenter__(self) -> Self:
         return self
 

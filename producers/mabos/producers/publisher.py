@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from mabos.kafka.clients import librdkafka_config, log
 from mabos.kafka.settings import Settings
-from mabos.producers.errors import ForkedClient, ProducerStopped, PublishFailed, PublishQueueFull
+from mabos.producers.errors import ForkedClient, ProducerStopped, PublishFailed, PublishQueueFull, RecordTooLarge
 
 Headers = list[tuple[str, str | bytes | None]]
 OnDelivery = Callable[[KafkaError | None, Message], None]
@@ -69,6 +69,7 @@ class Publisher:
 
         Raises:
             PublishQueueFull: The queue stayed full for ``queue_full_timeout_s``; nothing was sent.
+            RecordTooLarge: The record is too large; nothing was sent.
             PublishFailed: librdkafka refuses the record; nothing was sent.
             ProducerStopped: After :meth:`stop`.
             ForkedClient: In a forked child.
@@ -110,7 +111,10 @@ class Publisher:
         except BufferError:
             return False
         except KafkaException as error:
-            raise self._refused(error) from error
+            raise self._refused(record, error) from error
+        if self._stopped:  # stop() came since the check, and may be past its flush: nobody else takes this report
+            self._producer.flush()
+            self._notify()
         return True
 
     def wait_until(self, is_done: Callable[[], bool], timeout_s: float | None) -> bool:
@@ -126,14 +130,16 @@ class Publisher:
     def flush(self, timeout_s: float | None = None) -> int:
         """Wait until every record handed over has its report.
 
+        The reports are left to the publisher's thread: taken here, they would wake who waits for one only after the
+        last one.
+
         Returns:
             How many have none after ``timeout_s`` (0 when None: it waits for all; each gets a report within
             ``publish_timeout_s``, be it a failure).
         """
-        self._check_fork()
-        left = self._producer.flush(-1 if timeout_s is None else timeout_s)
-        self._notify()
-        return int(left)
+        if not self._ended:
+            self.wait_until(lambda: not len(self), timeout_s)
+        return len(self)
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Take no more records, flush, and end the thread. A second call does nothing.
@@ -160,7 +166,12 @@ class Publisher:
 
     def _take_reports(self) -> None:
         while not self._ended:
-            if self._producer.poll(_POLL_S):
+            try:
+                count = self._producer.poll(_POLL_S)
+            except Exception:  # noqa: BLE001 - it may raise anything, and must not end the thread
+                count = 1
+                log.exception("the function that a record's sender gave for its report failed")
+            if count:
                 self._notify()
 
     def _notify(self) -> None:
@@ -172,7 +183,7 @@ class Publisher:
                 future = self._awake.popleft()
                 by_loop.setdefault(future.get_loop(), []).append(future)
         for loop, futures in by_loop.items():
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(_resolve, futures)
 
     def _check_usable(self) -> None:
@@ -190,8 +201,13 @@ class Publisher:
             f"send slower, or see whether Kafka at {self._servers} is up"
         )
 
-    def _refused(self, error: KafkaException) -> PublishFailed:
+    def _refused(self, record: Record, error: KafkaException) -> PublishFailed:
         cause: KafkaError = error.args[0]
+        if cause.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            size_bytes = len(record.key or b"") + len(record.value or b"")
+            return RecordTooLarge(
+                f"a record of {size_bytes} bytes is too large, see MABOS_MAX_PAYLOAD_BYTES", may_be_stored=False
+            )
         if cause.code() == KafkaError._FATAL:  # noqa: SLF001 - librdkafka's own code
             return PublishFailed(
                 f"the producer is broken and takes nothing more, make a new one: {cause.str()}", may_be_stored=False

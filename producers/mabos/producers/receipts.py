@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, Message
 
 from mabos.kafka.position import Position
-from mabos.producers.errors import PublishFailed
+from mabos.producers.errors import PublishFailed, RecordTooLarge
 
 if TYPE_CHECKING:
     from mabos.producers.publisher import Publisher
 
-_LOST_ANSWERS = frozenset({KafkaError._MSG_TIMED_OUT, KafkaError._TRANSPORT, KafkaError.REQUEST_TIMED_OUT})  # noqa: SLF001
+_LOST_ANSWERS = frozenset(
+    {
+        KafkaError._MSG_TIMED_OUT,  # noqa: SLF001 - librdkafka's own codes
+        KafkaError._PURGE_INFLIGHT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
 
 
 class Receipt:
     """Proof that a task is on its way. Wait with :meth:`result` in a thread, or ``await`` it on an event loop."""
 
-    __slots__ = ("_error", "_futures", "_position", "_publisher", "task_id")
+    __slots__ = ("_error", "_futures", "_on_failure", "_position", "_publisher", "task_id")
 
     def __init__(self, task_id: str, publisher: Publisher) -> None:
         self.task_id = task_id
         self._publisher = publisher
         self._position: Position | None = None
         self._error: PublishFailed | None = None
-        self._futures: list[asyncio.Future[None]] | None = None
+        self._futures: list[asyncio.Future[None]] = []  # made here: two threads may begin to wait at once
+        self._on_failure: Callable[[PublishFailed], None] | None = None
 
     @property
     def is_done(self) -> bool:
@@ -51,10 +60,16 @@ class Receipt:
         """As :meth:`result`, without blocking the event loop."""
         if not self.is_done:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._futures = [*(self._futures or ()), future]
+            self._futures.append(future)
             if not self.is_done:  # else the report came between the two looks, and may have missed the future
                 yield from future
         return self._outcome()
+
+    def on_failure(self, callback: Callable[[PublishFailed], None]) -> None:
+        """Have a function called if the broker does not acknowledge, on any thread; it may be called twice."""
+        self._on_failure = callback
+        if self._error is not None:
+            callback(self._error)
 
     def on_delivery(self, error: KafkaError | None, message: Message) -> None:
         """Take the broker's report; called by the publisher's thread."""
@@ -63,7 +78,9 @@ class Receipt:
             self._position = Position(topic, partition, offset)  # type: ignore[arg-type]  # never None once delivered
         else:
             self._error = explain_failure(error, message.topic())
-        if self._futures is not None:
+            if self._on_failure is not None:
+                self._on_failure(self._error)
+        if self._futures:
             self._publisher.wake(self._futures)
 
     def _outcome(self) -> Position:
@@ -78,6 +95,8 @@ def explain_failure(error: KafkaError, topic: str | None) -> PublishFailed:
     code = error.code()
     if code in (KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART):  # noqa: SLF001 - librdkafka's own codes
         return PublishFailed(f"topic {topic} does not exist: run `mabos topics apply`", may_be_stored=False)
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        return RecordTooLarge(f"the record is larger than topic {topic} takes", may_be_stored=False)
     if code in _LOST_ANSWERS:
         return PublishFailed(
             f"no broker acknowledged the record in time ({error.str()}): it may or may not be stored, "

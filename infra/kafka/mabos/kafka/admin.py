@@ -17,9 +17,18 @@ from confluent_kafka.admin import (
 )
 
 from mabos.kafka.clients import librdkafka_config
-from mabos.kafka.errors import BrokerUnavailable, TopicsDiffer
+from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Change, TopicSpec
+
+_PASSING = frozenset(
+    {
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_CONTROLLER,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
 
 
 class Cluster:
@@ -103,7 +112,8 @@ class Cluster:
         if found is None or found.error is not None:
             raise TopicsDiffer(f"topic {topic} does not exist: run `mabos topics apply`")
         asked = self._admin.list_offsets(
-            {TopicPartition(topic, partition): spec() for partition in found.partitions}, request_timeout=self._timeout_s
+            {TopicPartition(topic, partition): spec() for partition in found.partitions},
+            request_timeout=self._timeout_s,
         )
         return {place.partition: self._result(future).offset for place, future in asked.items()}
 
@@ -114,6 +124,7 @@ class Cluster:
             Those that were made.
 
         Raises:
+            BrokerRefused: A broker will not make one of them; those before it are made.
             BrokerUnavailable: No broker answers.
         """
         create = {change.topic for change in changes if change.kind == "create"}
@@ -124,7 +135,7 @@ class Cluster:
         ]
         if new:
             for future in self._admin.create_topics(new, request_timeout=self._timeout_s).values():
-                self._result(future)
+                self._created(future)
         resources: dict[str, ConfigResource] = {}
         for change in changes:
             if change.kind == "config":
@@ -143,10 +154,23 @@ class Cluster:
         except KafkaException as error:
             raise self._unavailable(error) from error
 
+    def _created(self, future: Any) -> None:  # noqa: ANN401 - confluent_kafka's futures
+        try:
+            self._result(future)
+        except BrokerRefused as error:
+            cause = error.__cause__
+            if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise  # else somebody else made it at the same moment, and it is there
+
     def _result(self, future: Any) -> Any:  # noqa: ANN401 - confluent_kafka's futures
         try:
             return future.result(self._timeout_s + 1)
-        except (KafkaException, TimeoutError) as error:
+        except KafkaException as error:
+            cause: KafkaError = error.args[0]
+            if cause.code() >= 0 and cause.code() not in _PASSING:  # negative ones are librdkafka's own: no answer
+                raise BrokerRefused(f"Kafka at {self._servers} refused: {cause.str()}") from error
+            raise self._unavailable(error) from error
+        except TimeoutError as error:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> BrokerUnavailable:

@@ -14,7 +14,7 @@ from mabos.schemas.registry import SchemaRegistry
 
 Role = Literal["producer", "worker", "reader", "admin"]
 
-_ENVELOPE_BYTES = 65_536  # what key, headers and the other fields may add to a payload
+_TOPIC_BYTES = 4_194_304  # as topics.toml has it: a dead letter is as large as the record that it keeps
 
 log = logging.getLogger("mabos.kafka")
 
@@ -69,7 +69,7 @@ def _producer(settings: Settings) -> dict[str, Any]:
         "compression.type": "lz4",
         "linger.ms": settings.linger_ms,
         "delivery.timeout.ms": round(settings.publish_timeout_s * 1000),
-        "message.max.bytes": settings.max_payload_bytes + _ENVELOPE_BYTES,
+        "message.max.bytes": _TOPIC_BYTES,
         "queue.buffering.max.messages": 100_000,
         "queue.buffering.max.kbytes": 131_072,  # 1 GiB would be a service's whole memory
     }

@@ -5,6 +5,7 @@
     MabosError
     ├── InvalidSettings     a setting is refused; every problem is listed at once
     ├── BrokerUnavailable   no broker answers at the bootstrap servers
+    ├── BrokerRefused       a broker answers, and will not do what was asked
     ├── TopicsDiffer        topics are not as ``topics.toml`` wants them, and only a person may decide
     └── LocalPlatformError  a part of the local platform cannot run
         ├── DownloadFailed  a part cannot be fetched, or is not what was pinned
@@ -36,6 +37,10 @@ class BrokerUnavailable(MabosError):
     """No broker answers at the bootstrap servers."""
 
 
+class BrokerRefused(MabosError):
+    """A broker answers, and will not do what was asked: a right is missing, or a policy or value forbids it."""
+
+
 class TopicsDiffer(MabosError):
     """Topics are not as ``topics.toml`` wants them, and changing them would break a promise."""
 
@@ -60,9 +65,9 @@ class StartFailed(LocalPlatformError):
     """The process started and did not become ready.
 
     Attributes:
-        log_file: Where it says why.
+        log_file: Where it says why; None if it has no log of its own.
     """
 
-    def __init__(self, message: str, log_file: Path) -> None:
+    def __init__(self, message: str, log_file: Path | None) -> None:
         super().__init__(message)
         self.log_file = log_file

@@ -8,7 +8,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ from mabos.kafka.errors import InvalidSettings
 _PREFIX = "MABOS_"
 _TEST_PREFIX = "MABOS_TEST_"  # the test suite's own switches
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
+_SERVER = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}\Z")
+_USER_INFO = re.compile(r"//[^/\s]*@")
 
 
 def _data_folder() -> Path:
@@ -74,17 +77,14 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments win over the environment, the environment over the file."""
-        file = Path(os.environ.get("MABOS_CONFIG") or "mabos.toml")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, file)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _config_file())
 
     @field_validator("bootstrap_servers")
     @classmethod
     def _check_servers(cls, value: str) -> str:
         """Refuse what librdkafka would take and never reach (it accepts ``a:b:c``)."""
         for server in value.split(","):
-            host, _, port = server.strip().rpartition(":")
-            bracketed = host.startswith("[") and host.endswith("]")
-            if not host or (":" in host and not bracketed) or not port.isdecimal() or not 0 < int(port) < 65536:
+            if not _SERVER.match(server.strip()) or not 0 < int(server.rpartition(":")[2]) < 65536:
                 raise ValueError(f'"{server}" is not host:port')
         return value
 
@@ -92,8 +92,9 @@ class Settings(BaseSettings):
     @classmethod
     def _check_url(cls, value: str) -> str:
         parts = urlsplit(value)
+        parts.port  # noqa: B018 - it raises where the port is none
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f'"{value}" is not an http:// or https:// URL')
+            raise ValueError(f'"{_mask(value)}" is not an http:// or https:// URL')
         return value.rstrip("/")
 
     @field_validator("queue")
@@ -102,6 +103,11 @@ class Settings(BaseSettings):
         if not _QUEUE.match(value) or len(value) > 100:
             raise ValueError(f'"{value}" must be lower-case letters, digits and hyphens')
         return value
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """As pydantic does it, without the user and password that a URL may hold."""
+        for name, value in super().__repr_args__():
+            yield name, _mask(value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _check_security(self) -> Self:
@@ -125,17 +131,35 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
     Raises:
         InvalidSettings: Something is refused; every problem is listed, each by the name that was used for it.
     """
-    problems = _find_unknown(os.environ)
+    problems = _find_unknown(os.environ) + _find_file_problems()
     settings: Settings | None = None
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
         problems += [_say(detail) for detail in error.errors()]
     except (ValueError, OSError) as error:  # the file is no TOML, or cannot be read
-        problems.append(f"{os.environ.get('MABOS_CONFIG') or 'mabos.toml'}: {error}")
+        problems.append(f"{_config_file()}: {error}")
     if settings is None or problems:
         raise InvalidSettings(problems)
     return settings
+
+
+def _config_file() -> Path:
+    return Path(os.environ.get("MABOS_CONFIG") or "mabos.toml")
+
+
+def _find_file_problems() -> list[str]:
+    """What is wrong with the file as such; what stands in it is looked at with all other settings."""
+    file = _config_file()
+    if not file.is_file():
+        return [f"MABOS_CONFIG: there is no file {file}"] if os.environ.get("MABOS_CONFIG") else []
+    try:
+        holds_secret = "sasl_password" in tomllib.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, OSError):
+        return []  # said where the settings are read
+    if holds_secret and os.name == "posix" and file.stat().st_mode & 0o077:
+        return [f"{file}: holds sasl_password and others can read it: run `chmod 600 {file}`"]
+    return []
 
 
 def _find_unknown(environment: Mapping[str, str]) -> list[str]:
@@ -154,6 +178,10 @@ def _say(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails
         return f"{name} is no setting{_suggest(name, list(Settings.model_fields))}"
     text = detail["msg"].removeprefix("Value error, ")
     return f"{_PREFIX}{name.upper()}: {text}" if name else text
+
+
+def _mask(text: str) -> str:
+    return _USER_INFO.sub("//***@", text)
 
 
 def _suggest(name: str, known: list[str]) -> str:
