@@ -9,7 +9,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mabos.schemas import REQUEST, RESPONSE, find_breaks, parse_schema_text
@@ -187,6 +187,9 @@ def schemas(draw: st.DrawFn) -> dict[str, Any]:
         more: dict[str, Any] = {"default": default_of(kind)} if draw(st.booleans()) else {}
         if draw(st.booleans()):
             more["aliases"] = [draw(st.sampled_from("abcd"))]
+            taken = {word for other in fields for word in (other["name"], *other.get("aliases", []))}
+            assume(not taken.intersection(more["aliases"]))
+        assume(name not in {alias for other in fields for alias in other.get("aliases", [])})
         fields.append(field(kind, name, **more))
     return event(*fields)
 

@@ -99,6 +99,14 @@ REFUSED = {
     "deep in a record": (record(field(inner(field({"type": "map", "values": "x"})))), "f.f{}: unknown type"),
     "aliases a text": (record(field("int", aliases="old")), "f: aliases"),
     "aliases odd": (record(field("int", aliases=["a b"])), "f: aliases"),
+    "alias of a field that is there": (
+        record({"name": "g", "type": "int"}, field("int", aliases=["g"])),
+        "f: its alias g is a name of the field g too",
+    ),
+    "alias of two": (
+        record({"name": "g", "type": "int", "aliases": ["x"]}, field("int", aliases=["x"])),
+        "f: its alias x is a name of the field g too",
+    ),
     "aliases of the record odd": (record(aliases=[["a"]]), "aliases"),
 }
 

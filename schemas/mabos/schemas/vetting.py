@@ -129,6 +129,7 @@ class _Vetting:
                 raise SchemaError(f"{where}: more than {MAX_FIELDS} fields")
             empty &= self.check(field["type"], where, namespace, depth + 1)
             self._check_field(field, where, namespace)
+        _check_aliases(fields, path)
         self._open.discard(full)
         self._done[full] = empty
         return empty
@@ -222,6 +223,17 @@ class _Vetting:
             raise SchemaError(f"{path or 'schema'}: the type {full} is defined twice")
         self._types[full] = schema, space
         return full, space
+
+
+def _check_aliases(fields: list[dict[str, Any]], path: str) -> None:
+    """Refuse a name that two fields claim: libraries differ in which of them gets what was written under it."""
+    owners = {field["name"]: field["name"] for field in fields}
+    for field in fields:
+        for alias in field.get("aliases", ()):
+            owner = owners.setdefault(alias, field["name"])
+            if owner != field["name"]:
+                where = f"{path}.{field['name']}" if path else field["name"]
+                raise SchemaError(f"{where}: its alias {alias} is a name of the field {owner} too")
 
 
 def _full_name(name: str, namespace: str) -> str:
