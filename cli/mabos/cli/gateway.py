@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -11,7 +10,7 @@ from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import QueueOption, settings_for
 from mabos.schemas.errors import MabosError
 
-app = typer.Typer(no_args_is_help=True, help="Run the HTTP door.")
+app = typer.Typer(no_args_is_help=True, help="Run the HTTP door.", epilog="Example: mabos gateway run --port 8080")
 
 
 @app.callback()
@@ -19,7 +18,7 @@ def gateway() -> None:
     """Run the HTTP door."""
 
 
-@app.command("run")
+@app.command("run", epilog="Example: mabos gateway run --host 127.0.0.1 --port 8080 --log-format json")
 def run(
     host: Annotated[str | None, typer.Option(help="Instead of the host of MABOS_GATEWAY_URL.")] = None,
     port: Annotated[int | None, typer.Option(help="Instead of that of MABOS_GATEWAY_URL.", min=0, max=65535)] = None,
@@ -33,5 +32,4 @@ def run(
         raise MabosError(f"the gateway needs {error.name}: pip install 'mabos[gateway]'") from error
     configure_logs(log_format)
     settings = settings_for(queue)
-    url = urlsplit(settings.gateway_url)
-    run_gateway(settings, host or url.hostname or "127.0.0.1", url.port or 8000 if port is None else port)
+    run_gateway(settings, host, port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import time
 from contextlib import suppress
@@ -14,7 +15,11 @@ from typing import IO
 
 from mabos.kafka.errors import LocalPlatformError
 
+STARTING, READY, FAILED = "starting", "ready", "failed"
+
 _POLL_S = 0.1
+_LOCK_TRIES = 10
+_OURS = ("broker", "registry", "gateway", "logs", "platform.json", "platform.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,42 +33,54 @@ class State:
     error: str = ""
     """Why it failed."""
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether that process still runs; a killed one leaves its last words behind."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
 
 class PlatformHome:
     """The folder of the platform's state; the process that runs it holds a lock there as long as it lives."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.logs = folder / "logs"
         self._lock_file, self._state_file = folder / "platform.lock", folder / "platform.json"
 
     def lock(self) -> IO[str]:
-        """Become the platform's process.
+        """Become the platform's process, until the file that is returned is closed.
 
         Raises:
             LocalPlatformError: Another process is, or the folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.logs.mkdir(parents=True, exist_ok=True)
             file = self._lock_file.open("a")
         except OSError as error:
             raise LocalPlatformError(f"{self.folder} cannot be written: {error.strerror}, see MABOS_HOME") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.close()
-            raise LocalPlatformError("the platform is up already: `mabos down` stops it") from None
-        return file
+        for _ in range(_LOCK_TRIES):
+            if _try_lock(file):
+                self.write(STARTING)
+                return file
+            time.sleep(0.02)  # somebody may just be looking whether it is locked
+        file.close()
+        raise LocalPlatformError("the platform is up already: `mabos down` stops it")
 
     def is_running(self) -> bool:
         """Whether some process is the platform's."""
         try:
             with self._lock_file.open("a") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return not _try_lock(file)
         except FileNotFoundError:
             return False
-        except OSError:
-            return True
-        return False
+        except OSError as error:
+            raise LocalPlatformError(f"{self._lock_file}: {error.strerror}, see MABOS_HOME") from error
 
     def write(self, step: str, error: str = "") -> None:
         """Say what is being done."""
@@ -72,7 +89,7 @@ class PlatformHome:
         new.replace(self._state_file)
 
     def read(self) -> State | None:
-        """What was said last, if anything."""
+        """What was said last, if anything; perhaps by a process that is gone."""
         with suppress(OSError, ValueError, TypeError):
             return State(**json.loads(self._state_file.read_text(encoding="utf-8")))
         return None
@@ -88,12 +105,38 @@ class PlatformHome:
             LocalPlatformError: It has not within ``timeout_s``.
         """
         state = self.read()
-        if state is not None:
+        if state is not None and self.is_running():
             with suppress(ProcessLookupError):
                 os.kill(state.pid, signal.SIGTERM)
         deadline = time.monotonic() + timeout_s
         while self.is_running():
             if time.monotonic() > deadline:
                 pid = state.pid if state else "?"
-                raise LocalPlatformError(f"the platform (pid {pid}) does not stop: see {self.folder / 'logs'}")
+                raise LocalPlatformError(f"the platform (process {pid}) does not stop: see {self.logs}")
             time.sleep(_POLL_S)
+
+    def delete(self) -> None:
+        """Delete what the platform keeps in the folder, and nothing else that may be there.
+
+        Raises:
+            LocalPlatformError: It is running, or something cannot be deleted.
+        """
+        if not self.folder.exists():
+            return
+        with self.lock():
+            for name in _OURS:
+                path = self.folder / name
+                try:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                except OSError as error:
+                    raise LocalPlatformError(f"{error.filename} cannot be deleted: {error.strerror}") from error
+        with suppress(OSError):  # there is something else in it
+            self.folder.rmdir()
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

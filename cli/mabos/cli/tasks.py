@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -57,8 +58,19 @@ def read_task(text: str | bytes) -> TaskArguments:
         agent_id=value["agent_id"],
         payload=value["payload"],
         deadline=read_time("deadline", value.get("deadline")),
-        headers=value.get("headers"),
+        headers=_read_headers(value.get("headers")),
     )
+
+
+def _read_headers(value: object) -> dict[str, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise InvalidTask("headers", "must be an object of strings")
+    for name, text in value.items():
+        if not isinstance(text, str):
+            raise InvalidTask(f"headers.{name}", "must be a string")
+    return value
 
 
 def read_time(field: str, text: object) -> datetime | None:
@@ -81,8 +93,10 @@ def read_time(field: str, text: object) -> datetime | None:
 def read_lines(lines: Iterable[bytes]) -> Iterator[TaskLine]:
     """The tasks in a file of JSON lines, one at a time; empty lines are passed over, bad ones are said, not skipped."""
     for number, line in enumerate(lines, 1):
-        if line.strip():
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if text.strip():
             try:
-                yield TaskLine(number=number, task=read_task(line))
+                yield TaskLine(number=number, task=read_task(text))
             except InvalidTask as error:
-                yield TaskLine(number=number, task=None, error=error)
+                reason = error.reason.replace(" at line 1 column ", " at column ")  # the line has a number of its own
+                yield TaskLine(number=number, task=None, error=InvalidTask(error.field, reason))

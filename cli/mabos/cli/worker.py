@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +12,14 @@ import typer
 
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import QueueOption, settings_for
+from mabos.cli.signals import call_on_signals
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.errors import InvalidHandler
 from mabos.consumers.supervisor import Supervisor
 from mabos.consumers.worker import Worker, WorkerLimits
+from mabos.kafka.python import PythonCommand
 
-app = typer.Typer(no_args_is_help=True, help="Run agents.")
+app = typer.Typer(no_args_is_help=True, help="Run agents.", epilog="Example: mabos worker run examples.agents:agents")
 log = structlog.stdlib.get_logger("mabos.worker")
 
 
@@ -27,7 +28,7 @@ def worker() -> None:
     """Run agents."""
 
 
-@app.command("run")
+@app.command("run", epilog="Example: mabos worker run examples.agents:agents --instances 2 --concurrency 16")
 def run(
     agents: Annotated[str, typer.Argument(help="Where the AgentGroup is, as module:name.", metavar="MODULE:AGENTS")],
     instances: Annotated[int, typer.Option(min=1, max=256, help="Worker processes; they share the partitions.")] = 1,
@@ -41,14 +42,20 @@ def run(
     group = load_agents(agents)
     settings = settings_for(queue)
     if instances > 1:
-        arguments = ["worker", "run", agents, f"--concurrency={concurrency}", f"--grace-s={grace_s}"]
-        arguments += [f"--log-format={log_format.value}", f"--queue={settings.queue}"]
-        supervisor = Supervisor([sys.executable, "-m", "mabos.cli.main", *arguments], instances)
-        _on_signals(supervisor.stop)
-        raise typer.Exit(supervisor.run())
+        arguments = ["-m", "mabos.cli.main", "worker", "run", f"--concurrency={concurrency}", f"--grace-s={grace_s}"]
+        arguments += [f"--log-format={log_format.value}", f"--queue={settings.queue}", agents]
+        supervisor = Supervisor(
+            PythonCommand(name="worker", arguments=arguments),
+            instances,
+            stop_timeout_s=3 * grace_s + 15,  # handlers, then publishing, then closing may each take the grace
+        )
+        call_on_signals(supervisor.stop)
+        code = supervisor.run()
+        log.info("workers stopped", instances=instances, exit_code=code)
+        raise typer.Exit(code)
     one = Worker(group, settings, limits=WorkerLimits(concurrency=concurrency, grace_s=grace_s))
-    _on_signals(one.stop)
-    log.info("worker starts", group=group.name, actions=group.actions, servers=settings.bootstrap_servers)
+    call_on_signals(one.stop)
+    log.info("worker starts", group=group.name, serves=describe_actions(group), servers=settings.bootstrap_servers)
     one.run()
     log.info("worker stopped")
 
@@ -60,7 +67,7 @@ def load_agents(where: str) -> AgentGroup:
         InvalidHandler: There is none; says what is wrong.
     """
     module_name, _, name = where.partition(":")
-    if not module_name or not name:
+    if not all(part.isidentifier() for part in module_name.split(".")) or not name.isidentifier():
         raise InvalidHandler(f'"{where}" is not module:name, such as examples.agents:agents')
     here = str(Path.cwd())
     if here not in sys.path:
@@ -69,7 +76,7 @@ def load_agents(where: str) -> AgentGroup:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise InvalidHandler(f"module {module_name} cannot be imported from {here}: {error}") from error
-    group = getattr(module, name, None)
+    group = vars(module).get(name)
     if not isinstance(group, AgentGroup):
         found = [key for key, value in vars(module).items() if isinstance(value, AgentGroup)]
         hint = f", did you mean {module_name}:{found[0]}?" if found else ""
@@ -79,6 +86,7 @@ def load_agents(where: str) -> AgentGroup:
     return group
 
 
-def _on_signals(stop: object) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())  # type: ignore[operator]
+def describe_actions(group: AgentGroup) -> str:
+    """The actions that a group serves, for people."""
+    others = ["all others"] if group.find_handler(None) is not None else []
+    return ", ".join([*group.actions, *others])

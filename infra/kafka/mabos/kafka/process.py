@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -31,8 +31,8 @@ class Command(Protocol):
         ...
 
     @property
-    def log_file(self) -> Path:
-        """Gets both outputs of the program, appended."""
+    def log_file(self) -> Path | None:
+        """Gets both outputs of the program, appended; None sends them to our own standard error."""
         ...
 
     @property
@@ -81,8 +81,8 @@ class Process:
             DiskProblem: The log file cannot be written.
         """
         command = self._command
-        with _open_log(command.log_file) as log:
-            self._log_start = log.tell()
+        with _open_log(command.log_file) if command.log_file else nullcontext() as log:
+            self._log_start = log.tell() if log else 0
             self._guard = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_GUARD), str(os.getpid()), str(_ORPHAN_GRACE_S), *command.argv()],
                 stdin=subprocess.PIPE,
@@ -156,7 +156,9 @@ class Process:
         self._signal(signal.SIGCONT)
 
     def log_tail(self) -> list[str]:
-        """The last lines that this run wrote to its log, 64 KiB at most."""
+        """The last lines that this run wrote to its log, 64 KiB at most; none if it has no log of its own."""
+        if self._command.log_file is None:
+            return []
         try:
             with self._command.log_file.open("rb") as log:
                 size = log.seek(0, os.SEEK_END)
@@ -178,6 +180,8 @@ class Process:
     def _failure(self, what: str) -> StartFailed:
         self._close()
         log_file = self._command.log_file
+        if log_file is None:
+            return StartFailed(f"{self._command.name} {what}", None)
         line = telling_line(self.log_tail())
         return StartFailed(f"{self._command.name} {what}: {line or 'it wrote no log'} (log: {log_file})", log_file)
 

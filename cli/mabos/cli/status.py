@@ -1,0 +1,56 @@
+"""``mabos status``: what answers, here or wherever the settings point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import typer
+
+from mabos.cli.local_platform import http_status
+from mabos.cli.options import EXIT_AWAY, OutputOption, QueueOption, find_cluster, settings_for
+from mabos.cli.output import Output, print_note, print_rows
+from mabos.kafka.clients import open_registry
+from mabos.kafka.errors import BrokerUnavailable
+from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue, diff_topics, read_topic_specs
+
+
+def status(queue: QueueOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Say what answers, here or wherever the settings point. Exit code 3 if something does not."""
+    settings = settings_for(queue)
+    looks: list[Callable[[Settings], dict[str, Any]]] = [_look_at_broker, _look_at_registry, _look_at_gateway]
+    with ThreadPoolExecutor(len(looks)) as pool:
+        rows = list(pool.map(lambda look: look(settings), looks))
+    print_rows(rows, ("part", "state", "address", "detail"), output)
+    away = [row["part"] for row in rows if row["state"] == "down"]
+    if away:
+        alone = " (`mabos gateway run` starts the gateway alone)" if away == ["gateway"] else ""
+        print_note(f"no answer from {', '.join(away)}: `mabos up` starts what is not up on this machine{alone}")
+    raise typer.Exit(EXIT_AWAY if away else 0)
+
+
+def _look_at_broker(settings: Settings) -> dict[str, Any]:
+    row = {"part": "broker", "state": "up", "address": settings.bootstrap_servers}
+    try:
+        cluster = find_cluster(settings)
+        brokers = cluster.count_brokers()
+        specs = read_topic_specs(Queue(name=settings.queue), brokers=brokers)
+        changes = diff_topics(specs, cluster.describe_topics([spec.name for spec in specs]))
+    except BrokerUnavailable:
+        return row | {"state": "down", "detail": None}
+    topics = "topics agree" if not changes else f"{len(changes)} differences: mabos topics diff"
+    return row | {"detail": f"{brokers} broker{'s' if brokers > 1 else ''}, {topics}"}
+
+
+def _look_at_registry(settings: Settings) -> dict[str, Any]:
+    answers = open_registry(settings).is_answering()
+    row = {"part": "registry", "state": "up" if answers else "down", "address": settings.schema_registry_url}
+    return row | {"detail": None}
+
+
+def _look_at_gateway(settings: Settings) -> dict[str, Any]:
+    found = http_status(settings.gateway_url + "/readyz")
+    row = {"part": "gateway", "state": "down" if found is None else "up", "address": settings.gateway_url}
+    return row | {"detail": {None: None, 200: "ready"}.get(found, f"not ready, /readyz answers {found}")}
