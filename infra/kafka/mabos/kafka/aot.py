@@ -25,7 +25,7 @@ Train = Callable[[Path, Sequence[str]], None]
 
 
 def find_notes(cache_dir: Path, program: str, jars: Sequence[Path], train: Train) -> Path | None:
-    """Find the notes about a program; the first time, train it for some 15 s.
+    """Find the notes about a program; the first time, train it for some 20 s.
 
     Args:
         cache_dir: The shared cache, which exists.
@@ -66,7 +66,7 @@ def fingerprint(jars: Sequence[Path]) -> str:
 
 
 def _make(notes: Path, program: str, train: Train) -> None:
-    sys.stderr.write(f"preparing the {program} for quick starts (once)\n")
+    sys.stderr.write(f"preparing the {program} for quick starts: once, for some 20 s\n")
     draft = notes.with_suffix(".draft")
     with tempfile.TemporaryDirectory(prefix="mabos-training-") as folder, suppress(LocalPlatformError):
         train(Path(folder), [f"-XX:AOTCacheOutput={draft}", "-Xlog:aot*=error:stderr"])

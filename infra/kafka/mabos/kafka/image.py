@@ -15,7 +15,7 @@ from mabos.kafka.ports import free_ports
 
 
 def prepare_image(cache_dir: Path | None = None) -> BrokerImage:
-    """Get all that a broker starts from; the first time this downloads 45 MB and takes some 20 s.
+    """Get all that a broker starts from; the first time this downloads 45 MB and takes some 25 s.
 
     Args:
         cache_dir: The shared cache; ``None`` for the default one.
