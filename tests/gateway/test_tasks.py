@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mabos.gateway.tasks import trace_headers
 from mabos.kafka.settings import Settings
-from mabos.producers import ProducerStopped, PublishFailed, PublishQueueFull
+from mabos.producers import ProducerStopped, PublishFailed, PublishQueueFull, RecordTooLarge
 from mabos.schemas.errors import RegistryError
 from tests.gateway.fakes import Door, registry_away
 from tests.gateway.shape import fields_of, read_problem
@@ -256,6 +256,14 @@ def test_a_failed_publish_says_what_became_of_the_task(where: str, may_be_stored
     assert problem["task_id"] == "mine"
     assert says in problem["detail"]
     assert "no broker answered" in problem["detail"]
+
+
+def test_a_task_larger_than_the_topic_takes_is_a_413() -> None:
+    """What no second try can cure is the caller's to change, not the server's."""
+    door = Door()
+    door.producer.fail_with = RecordTooLarge("the record is larger than topic requests takes", may_be_stored=False)
+    problem = read_problem(door.post(json.dumps(GOOD)), 413)
+    assert problem["may_be_stored"] is False
 
 
 def test_a_failed_publish_names_a_task_that_had_no_name() -> None:

@@ -12,7 +12,7 @@ from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
 from mabos.gateway.models import NewTask, Problem, TaskAccepted
 from mabos.gateway.producer import LazyProducer
-from mabos.producers import PublishFailed
+from mabos.producers import PublishFailed, RecordTooLarge
 
 _TRACE_IDS = r"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 _TRACEPARENT = re.compile(rf"00-{_TRACE_IDS}|(?!00|ff)[0-9a-f]{{2}}-{_TRACE_IDS}(?:-[\x21-\x7e]{{0,200}})?")
@@ -61,7 +61,7 @@ async def publish(producer: LazyProducer, task: NewTask, traceparent: str | None
 
     Raises:
         InvalidTask: A field is refused.
-        Refused: The broker did not acknowledge it (503).
+        Refused: The broker did not acknowledge it (503), or it is larger than the topic takes (413).
         PublishQueueFull: The local queue stayed full.
         MabosError: The producer cannot be made, or is stopped.
     """
@@ -95,4 +95,5 @@ def _not_published(error: PublishFailed, task_id: str | None) -> Refused:
     members: dict[str, str | bool] = {"may_be_stored": error.may_be_stored}
     if task_id is not None:
         members["task_id"] = task_id
-    return Refused(503, f"the task {known}: {error}", members=members)
+    status = 413 if isinstance(error, RecordTooLarge) else 503
+    return Refused(status, f"the task {known}: {error}", members=members)

@@ -70,6 +70,7 @@ def _producer(settings: Settings) -> dict[str, Any]:
         "linger.ms": settings.linger_ms,
         "delivery.timeout.ms": round(settings.publish_timeout_s * 1000),
         "message.max.bytes": _TOPIC_BYTES,
+        "topic.metadata.propagation.max.ms": 5000,  # else a missing topic would look like a broker that is away
         "queue.buffering.max.messages": 100_000,
         "queue.buffering.max.kbytes": 131_072,  # 1 GiB would be a service's whole memory
     }
