@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.support.waiting import eventually
 
 from mabos.kafka import guard
+from tests.support.waiting import eventually
 
 WAITS = "import signal; signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, lambda *_: None)\nwhile True: signal.pause()"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.waiting import eventually
 
 from mabos.kafka.artifacts import find_java
 from mabos.kafka.errors import DiskProblem, StartFailed
 from mabos.kafka.jvm import JvmCommand
 from mabos.kafka.process import Process, telling_line
+from tests.support.waiting import eventually
 
 
 def make_command(folder: Path, java: Path | None = None, log_file: Path | None = None) -> JvmCommand:
