@@ -35,6 +35,7 @@ MAX_MISSING = 1000
 
 _BAD_REQUEST, _CONFLICT, _UNPROCESSABLE = 400, 409, 422
 _NOT_FOUND_CODES = frozenset({40401, 40402, 40403})  # subject, version, schema
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _USER_INFO = re.compile(r"(?<=//)[^\s,]*@|[^\s,/]*@")
 
 T = TypeVar("T")
@@ -221,7 +222,8 @@ class SchemaRegistry:
                 raise
             raise self._away(f"answers {status}: {str(error.error_message)[:200]}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise self._away(f"does not answer ({error or type(error).__name__})") from error
+            cause = _ERRNO.sub("", str(error)) or type(error).__name__
+            raise self._away(f"does not answer ({cause})") from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:  # what the client says to odd answers
             self._clear()
             raise self._away(f"does not answer as a schema registry does ({error})") from error
@@ -232,7 +234,7 @@ class SchemaRegistry:
     def _away(self, what: str) -> RegistryUnavailable:
         self._away_until = self._clock() + self._pause_s
         return RegistryUnavailable(
-            f"schema registry at {self.url} {_mask(what)}: is it up? see MABOS_SCHEMA_REGISTRY_URL"
+            f"schema registry at {self.url} {_mask(what)}: start one with `mabos up`, or set MABOS_SCHEMA_REGISTRY_URL"
         )
 
     def _remember_missing(self, schema_id: int) -> None:

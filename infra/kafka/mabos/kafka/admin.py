@@ -30,6 +30,21 @@ _PASSING = frozenset(
     }
 )
 
+_REFUSALS = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.INVALID_CONFIG,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_REQUEST,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.UNSUPPORTED_VERSION,
+    }
+)
+
 
 class Cluster:
     """A Kafka cluster, for looking at it and for managing its topics.
@@ -101,7 +116,7 @@ class Cluster:
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
                 return {}
-            raise self._unavailable(error) from error
+            raise self._explain(error) from error
         return {
             member.member_id: frozenset((place.topic, place.partition) for place in member.assignment.topic_partitions)
             for member in found.members
@@ -126,6 +141,7 @@ class Cluster:
         Raises:
             BrokerRefused: A broker will not make one of them; those before it are made.
             BrokerUnavailable: No broker answers.
+            BrokerRefused: A change is not allowed, or makes no sense to the broker.
         """
         create = {change.topic for change in changes if change.kind == "create"}
         new = [
@@ -152,30 +168,21 @@ class Cluster:
         try:
             return self._admin.list_topics(timeout=self._timeout_s)
         except KafkaException as error:
-            raise self._unavailable(error) from error
+            raise self._explain(error) from error
 
-    def _created(self, future: Any) -> None:  # noqa: ANN401 - confluent_kafka's futures
-        try:
-            self._result(future)
-        except BrokerRefused as error:
-            cause = error.__cause__
-            if not isinstance(cause, KafkaException) or cause.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise  # else somebody else made it at the same moment, and it is there
-
-    def _result(self, future: Any) -> Any:  # noqa: ANN401 - confluent_kafka's futures
+    def _result(self, future: Any, *, unless: int | None = None) -> Any:  # noqa: ANN401 - confluent_kafka's futures
         try:
             return future.result(self._timeout_s + 1)
         except KafkaException as error:
-            cause: KafkaError = error.args[0]
-            if cause.code() >= 0 and cause.code() not in _PASSING:  # negative ones are librdkafka's own: no answer
-                raise BrokerRefused(f"Kafka at {self._servers} refused: {cause.str()}") from error
-            raise self._unavailable(error) from error
+            if error.args[0].code() == unless:
+                return None
+            raise self._explain(error) from error
         except TimeoutError as error:
-            raise self._unavailable(error) from error
+            raise self._explain(None) from error
 
-    def _unavailable(self, error: Exception) -> BrokerUnavailable:
-        reason = error.args[0].str() if isinstance(error, KafkaException) else "timed out"
+    def _explain(self, error: KafkaException | None) -> BrokerUnavailable | BrokerRefused:
+        if error is not None and error.args[0].code() in _REFUSALS:
+            return BrokerRefused(f"Kafka at {self._servers} refuses: {error.args[0].str()}")
         return BrokerUnavailable(
-            f"no answer from Kafka at {self._servers} ({reason}): is it up? `mabos up` starts one, "
-            "MABOS_BOOTSTRAP_SERVERS says where it is"
+            f"no Kafka answers at {self._servers}: start one with `mabos up`, or set MABOS_BOOTSTRAP_SERVERS"
         )

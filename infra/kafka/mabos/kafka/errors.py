@@ -5,6 +5,7 @@
     MabosError
     ├── InvalidSettings     a setting is refused; every problem is listed at once
     ├── BrokerUnavailable   no broker answers at the bootstrap servers
+    ├── BrokerRefused       the broker answers no: not allowed, or not possible
     ├── BrokerRefused       a broker answers, and will not do what was asked
     ├── TopicsDiffer        topics are not as ``topics.toml`` wants them, and only a person may decide
     └── LocalPlatformError  a part of the local platform cannot run
@@ -39,6 +40,10 @@ class BrokerUnavailable(MabosError):
 
 class BrokerRefused(MabosError):
     """A broker answers, and will not do what was asked: a right is missing, or a policy or value forbids it."""
+
+
+class BrokerRefused(MabosError):
+    """The broker answers, and the answer is no: it is not allowed, or makes no sense to it."""
 
 
 class TopicsDiffer(MabosError):
