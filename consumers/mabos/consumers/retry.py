@@ -42,7 +42,7 @@ class RetryPolicy:
         """Refuse what could never work."""
         if self.max_attempts < 1:
             raise ValueError(f"max_attempts must be at least 1, not {self.max_attempts}")
-        if self.backoff_s < 0 or self.max_backoff_s < self.backoff_s or self.max_elapsed_s < 0:
+        if not (0 <= self.backoff_s <= self.max_backoff_s and self.max_elapsed_s >= 0):  # also refuses NaN
             raise ValueError("backoff_s, max_backoff_s and max_elapsed_s must ascend from 0")
 
     def decide(
