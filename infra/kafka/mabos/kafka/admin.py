@@ -141,7 +141,6 @@ class Cluster:
         Raises:
             BrokerRefused: A broker will not make one of them; those before it are made.
             BrokerUnavailable: No broker answers.
-            BrokerRefused: A change is not allowed, or makes no sense to the broker.
         """
         create = {change.topic for change in changes if change.kind == "create"}
         new = [
@@ -170,13 +169,20 @@ class Cluster:
         except KafkaException as error:
             raise self._explain(error) from error
 
-    def _result(self, future: Any, *, unless: int | None = None) -> Any:  # noqa: ANN401 - confluent_kafka's futures
+    def _result(self, future: Any) -> Any:  # noqa: ANN401 - confluent_kafka's futures
         try:
             return future.result(self._timeout_s + 1)
         except KafkaException as error:
-            if error.args[0].code() == unless:
-                return None
             raise self._explain(error) from error
+        except TimeoutError as error:
+            raise self._explain(None) from error
+
+    def _created(self, future: Any) -> None:  # noqa: ANN401 - as above
+        try:
+            future.result(self._timeout_s + 1)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # then another process was faster
+                raise self._explain(error) from error
         except TimeoutError as error:
             raise self._explain(None) from error
 

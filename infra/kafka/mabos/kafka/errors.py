@@ -42,10 +42,6 @@ class BrokerRefused(MabosError):
     """A broker answers, and will not do what was asked: a right is missing, or a policy or value forbids it."""
 
 
-class BrokerRefused(MabosError):
-    """The broker answers, and the answer is no: it is not allowed, or makes no sense to it."""
-
-
 class TopicsDiffer(MabosError):
     """Topics are not as ``topics.toml`` wants them, and changing them would break a promise."""
 
