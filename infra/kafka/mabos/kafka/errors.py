@@ -5,7 +5,6 @@
     MabosError
     ├── InvalidSettings     a setting is refused; every problem is listed at once
     ├── BrokerUnavailable   no broker answers at the bootstrap servers
-    ├── BrokerRefused       the broker answers no: not allowed, or not possible
     ├── BrokerRefused       a broker answers, and will not do what was asked
     ├── TopicsDiffer        topics are not as ``topics.toml`` wants them, and only a person may decide
     └── LocalPlatformError  a part of the local platform cannot run
