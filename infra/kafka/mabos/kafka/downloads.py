@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import errno
 import hashlib
+import os
+import ssl
 import sys
 import tempfile
 import threading
@@ -35,6 +37,8 @@ _BROKER = ("org.apache.kafka:kafka_2.13:4.4.0", "org.apache.logging.log4j:log4j-
 # The "!" keeps log4j's parent from deciding the versions of Kafka's own jars.
 _REGISTRY = ("io.apicurio", "apicurio-registry-app", "3.3.3", "all", "tar.gz")
 
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Where requests looks for certificates other than its own."""
 _THREADS = 4
 _ATTEMPTS = 3
 _TIMEOUT_S = 30
@@ -98,7 +102,7 @@ def fetch(artifacts: list[Artifact], folder: Path, accept: Callable[[Artifact, P
     """
     meter = Meter(" and ".join(sorted({f"the {a.part}" for a in artifacts})), sum(a.size_bytes for a in artifacts))
     stop = threading.Event()
-    with meter.run(), ThreadPoolExecutor(_THREADS) as pool:
+    with _system_certificates(), meter.run(), ThreadPoolExecutor(_THREADS) as pool:
         tasks = [pool.submit(_fetch_one, artifact, folder, accept, meter, stop) for artifact in artifacts]
         try:
             done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
@@ -107,6 +111,20 @@ def fetch(artifacts: list[Artifact], folder: Path, accept: Callable[[Artifact, P
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _system_certificates() -> Iterator[None]:
+    """Have requests trust what this machine trusts, not only its own list, unless it was told what to trust."""
+    system = ssl.get_default_verify_paths().cafile
+    if system is None or any(os.environ.get(name) for name in _CERTIFICATES):
+        yield
+        return
+    os.environ[_CERTIFICATES[0]] = system  # the only way in: jgo makes its own sessions
+    try:
+        yield
+    finally:
+        os.environ.pop(_CERTIFICATES[0], None)
 
 
 def _fetch_one(
