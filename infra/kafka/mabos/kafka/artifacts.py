@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from mabos.kafka.errors import DiskProblem, DownloadFailed, LocalPlatformError
 
@@ -258,10 +258,13 @@ def _read_record(record: Path) -> list[str]:
         return []
 
 
+_SAFELY: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # new in Python 3.11.4
+
+
 def _unpack(packed: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="unpack-", dir=folder.parent) as scratch:
         with tarfile.open(packed) as archive:
-            archive.extractall(scratch, filter="data")
+            archive.extractall(scratch, **_SAFELY)
         shutil.rmtree(folder, ignore_errors=True)
         Path(scratch).rename(folder)
         Path(scratch).mkdir()  # for the clean-up, which expects it
