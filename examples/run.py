@@ -10,22 +10,20 @@ With ``ONCE=1``, or when standard output is no terminal, it ends after the summa
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from rich.markup import escape
-
 from examples.senders import Mail, read_mail, send_over_http, send_with_sdk
 from examples.watching import Watch, percentile
-from mabos.cli.home import PlatformHome
-from mabos.cli.local_platform import LocalPlatform, prepare_queue
-from mabos.cli.output import console
+from mabos.cli.home import READY, PlatformHome
+from mabos.cli.local_platform import LocalPlatform, StartCancelled, prepare_queue
+from mabos.cli.output import make_streams_safe, print_error, print_note, print_step
 from mabos.cli.programs import Programs
+from mabos.cli.signals import StopRequest, call_on_signals
 from mabos.consumers.log import read_log
 from mabos.consumers.responses import ResponseFeed
 from mabos.kafka.admin import Cluster
@@ -44,65 +42,71 @@ ANSWER_TIMEOUT_S = 60.0
 
 def main() -> int:
     """Run the road once, then stay up if somebody watches."""
+    make_streams_safe()
     stays = sys.stdout.isatty() and os.environ.get("ONCE", "") in ("", "0")
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = StopRequest()
+    call_on_signals(stopping.set)
+    began_s = time.monotonic()
     try:
         settings = load_settings()
-        began_s = time.monotonic()
-        with platform(settings), Programs(settings.home / "logs") as programs:
-            start_workers(settings, programs)
-            console.print(f"ready to take tasks after {time.monotonic() - began_s:.1f} s")
-            held = publish_and_watch(settings, stopping)
+        with platform(settings, stopping), Programs(settings.home / "logs") as programs:
+            start_workers(settings, programs, stopping)
+            print_note(f"ready after {time.monotonic() - began_s:.1f} s")
+            held = not stopping.is_set() and publish_and_watch(settings, stopping)
             if stays and not stopping.is_set():
                 print(what_next(settings), flush=True)
                 stopping.wait()
-            console.print("stopping: workers, gateway, registry, broker" if stays else "stopping")
+            print_step("stopping workers")
+    except StartCancelled:
+        return 0
     except MabosError as error:
-        console.print(f"[bold red]error:[/] {escape(str(error))}")
+        print_error(str(error))
         return 1
-    return 0 if held else 1
+    return 0 if held or stopping.is_set() else 1
 
 
 @contextmanager
-def platform(settings: Settings) -> Iterator[None]:
+def platform(settings: Settings, stopping: StopRequest) -> Iterator[None]:
     """The platform of this machine: the one that is up, or one of our own."""
     home = PlatformHome(settings.home)
+    if home.is_running():
+        print_note("using the platform that is up")
+        prepare_queue(settings)
+        yield
+        return
     with ExitStack() as stack:
-        if home.is_running():
-            console.print("using the platform that is up")
-            prepare_queue(settings)
-        else:
-            lock = stack.enter_context(home.lock())
-            console.print(f"data and logs are in {settings.home}", style="dim")
-            stack.enter_context(LocalPlatform(settings, on_step=lambda step: console.print(f"· {step}")))
-            home.write("ready")
-            stack.callback(home.forget)
-            del lock
+        stack.enter_context(home.lock())
+        stack.callback(home.forget)
+        print_note(f"data and logs are in {settings.home}")
+        stack.enter_context(LocalPlatform(settings, on_step=print_step, is_cancelled=stopping.is_set))
+        home.write(READY)
         yield
 
 
-def start_workers(settings: Settings, programs: Programs) -> None:
-    """Start the workers, and wait until the group has given each of them partitions."""
-    console.print(f"· starting {WORKERS} workers of examples.agents")
+def start_workers(settings: Settings, programs: Programs, stopping: StopRequest) -> None:
+    """Start the workers, and wait until the group has given each of them partitions.
+
+    Raises:
+        StartFailed: A worker ended, or got no partitions; says why.
+    """
+    print_step(f"starting {WORKERS} workers of examples.agents")
     cluster, topic = Cluster(settings), Queue(name=settings.queue).requests
     wanted = len(cluster.end_offsets(topic))
-    for number in range(1, WORKERS + 1):
-        programs.run(f"worker-{number}", ["-m", "mabos.cli.main", "worker", "run", "examples.agents:agents"])
+    arguments = ["-m", "mabos.cli.main", "worker", "run", "examples.agents:agents"]
+    workers = [programs.run(f"worker-{number}", arguments) for number in range(1, WORKERS + 1)]
 
     def is_shared() -> bool:
         members = cluster.group_members(GROUP).values()
         return sum(map(len, members)) == wanted and sum(map(bool, members)) >= WORKERS
 
-    deadline = time.monotonic() + ANSWER_TIMEOUT_S
-    while not is_shared():
-        if time.monotonic() > deadline:
-            raise MabosError(f"the workers got no partitions: see {settings.home / 'logs'}")
-        time.sleep(0.1)
+    def is_over() -> bool:
+        return stopping.is_set() or is_shared() or not all(worker.is_alive for worker in workers)
+
+    for worker in workers:
+        worker.wait_until(is_over, timeout_s=ANSWER_TIMEOUT_S)
 
 
-def publish_and_watch(settings: Settings, stopping: threading.Event) -> bool:
+def publish_and_watch(settings: Settings, stopping: StopRequest) -> bool:
     """Publish the tasks, show what comes back, and print the summary; says whether everything held."""
     mail = read_mail(TASKS_FILE, run_id=time.strftime("%m%d-%H%M%S"))
     topics = Queue(name=settings.queue)
@@ -114,10 +118,12 @@ def publish_and_watch(settings: Settings, stopping: threading.Event) -> bool:
     try:
         with watch.shown():
             publish(settings, mail, watch)
-            answered = watch.wait(ANSWER_TIMEOUT_S, stopping)
+            answered = watch.wait(ANSWER_TIMEOUT_S, stopping.is_set)
     finally:
         feed.stop()
-    report = prove(settings, registry, begin)
+    if stopping.is_set():
+        return False
+    report = prove(settings, registry, begin, mail)
     print_summary(watch, report)
     return answered and report.holds and report.requests == len(mail)
 
@@ -126,9 +132,9 @@ def publish(settings: Settings, mail: list[Mail], watch: Watch) -> None:
     """Publish half over HTTP and half with the SDK, at the same time; an agent's tasks all take one of the two."""
     errors: list[MabosError] = []
 
-    def run(send: object, part: list[Mail]) -> None:
+    def run(send: Callable[[Settings, list[Mail], Watch], None], part: list[Mail]) -> None:
         try:
-            send(settings, part, watch)  # type: ignore[operator]
+            send(settings, part, watch)
         except MabosError as error:
             errors.append(error)
 
@@ -146,9 +152,12 @@ def publish(settings: Settings, mail: list[Mail], watch: Watch) -> None:
         raise errors[0]
 
 
-def prove(settings: Settings, registry: SchemaRegistry, begin: dict[str, dict[int, int]]) -> AuditReport:
-    """Read what this run wrote to the topics, and check it."""
+def prove(
+    settings: Settings, registry: SchemaRegistry, begin: dict[str, dict[int, int]], mail: list[Mail]
+) -> AuditReport:
+    """Read from the topics what became of this run's tasks, and check it; others may use the platform meanwhile."""
     cluster, topics, audit = Cluster(settings), Queue(name=settings.queue), Audit()
+    ours = {(one.agent_id, one.task_id) for one in mail}
 
     def read(topic: str) -> Iterator[tuple[bytes | None, Position]]:
         for message in read_log(settings, topic, begin[topic], cluster.end_offsets(topic)):
@@ -157,9 +166,13 @@ def prove(settings: Settings, registry: SchemaRegistry, begin: dict[str, dict[in
     requests = Codec(REQUEST, registry.schema_id(f"{topics.requests}-value", REQUEST.schema_text), registry)
     responses = Codec(RESPONSE, registry.schema_id(f"{topics.responses}-value", RESPONSE.schema_text), registry)
     for value, place in read(topics.requests):
-        audit.add_request(requests.decode(value), place)
+        request = requests.decode(value)
+        if (request.agent_id, request.task_id) in ours:
+            audit.add_request(request, place)
     for value, place in read(topics.responses):
-        audit.add_response(responses.decode(value), place)
+        response = responses.decode(value)
+        if (response.agent_id, response.task_id) in ours:
+            audit.add_response(response, place)
     return audit.report()
 
 
@@ -173,12 +186,12 @@ def print_summary(watch: Watch, report: AuditReport) -> None:
         f"{watch.count('http')} over HTTP, {watch.count('sdk')} with the SDK",
         "answered": f"{sum(report.outcomes.values())}: {by_status or 'none'}",
         "rate": f"{len(latencies) / took_s:.0f} tasks/s, all sent at once",
-        "latency": f"p50 {percentile(latencies, 50) * 1000:.0f} ms, p99 {percentile(latencies, 99) * 1000:.0f} ms"
-        " from send to response",
+        "latency": f"p50 {percentile(latencies, 50) * 1000:.0f} ms, p99 {percentile(latencies, 99) * 1000:.0f} ms,"
+        " most of it waiting in line: it is a burst",
         "order": "held for every agent" if not report.disordered else f"BROKEN for {len(report.disordered)} tasks",
         "lost": "nothing" if not report.unanswered else f"{len(report.unanswered)} tasks have no response",
     }
-    print()
+    print(flush=True)
     for name, text in lines.items():
         print(f"  {name:<9} {text}")
     print(flush=True)

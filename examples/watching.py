@@ -6,11 +6,13 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from rich.text import Text
+
 from examples.senders import Mail
-from mabos.cli.output import console, progress_bar
+from mabos.cli.output import console, one_line, print_step, progress_bar
 from mabos.kafka.position import Position
 from mabos.schemas import TaskResponse
 
@@ -57,20 +59,16 @@ class Watch:
             shown = len(self.latencies_s) % SHOW_EVERY == 1
         self._changed.set()
         if shown:
-            colour = _COLOURS.get(response.status.value, "red")
-            console.print(
-                f"  [{colour}]{response.status.value:<10}[/] {response.agent_id:<18}"
-                f" {task.payload.get('action')!s:<18} {latency_s * 1000:6.0f} ms  [dim]{position}[/]"
-            )
+            console.print(_line(response, task, latency_s, position))
 
     def count(self, door: str) -> int:
         """How many tasks went through a door."""
         return self._doors[door]
 
-    def wait(self, timeout_s: float, stopping: threading.Event) -> bool:
+    def wait(self, timeout_s: float, is_stopping: Callable[[], bool]) -> bool:
         """Wait until every task is answered; False if it is not in time, or somebody wants to stop."""
         deadline = time.monotonic() + timeout_s
-        while self._open and time.monotonic() < deadline and not stopping.is_set():
+        while self._open and time.monotonic() < deadline and not is_stopping():
             self._changed.wait(0.2)
             self._changed.clear()
         return not self._open
@@ -87,7 +85,7 @@ class Watch:
                     bar.update(progress, completed=len(self.latencies_s))
                 bar.update(progress, completed=len(self.latencies_s))
 
-        console.print(f"publishing {len(self.mail)} tasks; every {SHOW_EVERY}th response:")
+        print_step(f"publishing {len(self.mail)} tasks; every {SHOW_EVERY}th response, and its partition:offset:")
         drawer = threading.Thread(target=draw)
         drawer.start()
         try:
@@ -95,6 +93,17 @@ class Watch:
         finally:
             done.set()
             drawer.join()
+
+
+def _line(response: TaskResponse, task: Mail, latency_s: float, position: Position) -> Text:
+    colour = _COLOURS.get(response.status.value, "red")
+    what = f" {response.agent_id:<18} {task.payload.get('action')!s:<18} {latency_s * 1000:6.0f} ms  "
+    return Text.assemble(
+        "  ",
+        (f"{response.status.value:<10}", colour),
+        one_line(what),
+        (f"{position.partition}:{position.offset}", "dim"),
+    )
 
 
 def percentile(ascending: Sequence[float], percent: float) -> float:
