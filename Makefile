@@ -5,9 +5,11 @@ UV := $(BIN)/uv --quiet
 ROOMS := schemas/mabos infra/kafka/mabos producers/mabos consumers/mabos streams/mabos gateway/mabos cli/mabos
 STAMP := .venv/.synced
 export PYTHONDONTWRITEBYTECODE ?=
+# This machine's certificates where it has some, for networks with a certificate authority of their own.
+export UV_SYSTEM_CERTS ?= $(shell $(PYTHON) -c 'import ssl; print(int(bool(ssl.get_default_verify_paths().cafile)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-containers fmt lint types wheel clean
+.PHONY: help setup lock run test test-containers base-image fmt lint types wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +35,11 @@ test: $(STAMP) ## Run all tests, against a real broker and registry
 	$(BIN)/python -m pytest
 
 test-containers: $(STAMP) ## The same integration tests, with the broker in a container
+	@$(BIN)/python -m tests.support.container
 	MABOS_TEST_PLATFORM=containers $(BIN)/python -m pytest tests/integration
+
+base-image: ## Make the image debian:bookworm-slim where none can be pulled (as root, with debootstrap)
+	@infra/kafka/make-base-image.sh
 
 fmt: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix --quiet .
