@@ -56,6 +56,7 @@ def main() -> int:
             if stays and not stopping.is_set():
                 print(what_next(settings), flush=True)
                 stopping.wait()
+                print(flush=True)  # the terminal has written ^C into the line
             print_step("stopping workers")
     except StartCancelled:
         return 0
@@ -203,14 +204,14 @@ def what_next(settings: Settings) -> str:
     return f"""The platform is up. In another terminal, in this folder:
 
   .venv/bin/mabos status
-  .venv/bin/mabos call --agent support-01 --action word_count --payload '{{"text": "Where is my parcel?"}}'
+  .venv/bin/mabos call --agent support-01 --action word_count \\
+      --payload '{{"text": "Where is my parcel?"}}'
   curl -s {url}/api/tasks -H 'content-type: application/json' \\
-       -d '{{"task_id": "1", "agent_id": "agent_1", "payload": {{"action": "test"}}}}'
+      -d '{{"task_id": "1", "agent_id": "agent_1", "payload": {{"action": "test"}}}}'
   .venv/bin/python examples/service.py
-  .venv/bin/mabos worker run examples.agents:agents      # one more worker: the partitions are shared anew
-  open {url}/docs
+  .venv/bin/mabos worker run examples.agents:agents   # shares the partitions
 
-Ctrl-C stops everything."""
+The HTTP API is described at {url}/docs. Ctrl-C stops everything."""
 
 
 if __name__ == "__main__":

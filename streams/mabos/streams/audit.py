@@ -23,18 +23,27 @@ class AuditReport:
     outcomes: Mapping[Status, int]
     """Tasks by outcome: the first terminal response in the log."""
     superseded: int
-    """Terminal responses after the first of their task."""
+    """Terminal responses after the first of their task: they count for nothing, and break no promise."""
     unanswered: tuple[Position, ...]
     """Requests whose task has no outcome."""
     unasked: tuple[Position, ...]
     """Responses to tasks that nobody asked."""
+    misplaced: tuple[Position, ...]
+    """Outcomes in another partition than their request, where whoever takes the partition over would not see them."""
     disordered: tuple[Position, ...]
-    """Requests whose outcome came before that of an earlier request to the same agent."""
+    """Requests of tasks that ran, and whose outcome came after that of a later request to the same agent that ran."""
 
     @property
     def holds(self) -> bool:
-        """Whether every task has its outcome, and each agent's came in order."""
-        return not (self.unanswered or self.unasked or self.disordered)
+        """Whether every task has its outcome, in its place, and each agent's came in order."""
+        return not (self.unanswered or self.unasked or self.misplaced or self.disordered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    place: Position
+    status: Status
+    has_run: bool
 
 
 class Audit:
@@ -43,8 +52,9 @@ class Audit:
     def __init__(self) -> None:
         self._asked: dict[_Key, Position] = {}
         self._duplicates = 0
-        self._outcomes: dict[_Key, tuple[Position, Status]] = {}
+        self._outcomes: dict[_Key, _Outcome] = {}
         self._superseded = 0
+        self._progress: dict[_Key, Position] = {}
 
     def add_request(self, request: TaskRequest, position: Position) -> None:
         """A request in the log."""
@@ -55,36 +65,47 @@ class Audit:
             self._asked[key] = position
 
     def add_response(self, response: TaskResponse, position: Position) -> None:
-        """A response in the log; progress is passed over."""
-        if not response.status.is_terminal:
-            return
+        """A response in the log; of progress, only whose it is counts."""
         key = response.agent_id, response.task_id
-        if key in self._outcomes:
+        if not response.status.is_terminal:
+            self._progress.setdefault(key, position)
+        elif key in self._outcomes:
             self._superseded += 1
         else:
-            self._outcomes[key] = position, response.status
+            self._outcomes[key] = _Outcome(position, response.status, response.started_at_ms is not None)
 
     def report(self) -> AuditReport:
         """What was found so far."""
+        answered = self._progress | {key: outcome.place for key, outcome in self._outcomes.items()}
         return AuditReport(
             requests=len(self._asked),
             duplicates=self._duplicates,
-            outcomes=Counter(status for key, (_, status) in self._outcomes.items() if key in self._asked),
+            outcomes=Counter(outcome.status for key, outcome in self._outcomes.items() if key in self._asked),
             superseded=self._superseded,
             unanswered=tuple(place for key, place in self._asked.items() if key not in self._outcomes),
-            unasked=tuple(place for key, (place, _) in self._outcomes.items() if key not in self._asked),
+            unasked=tuple(place for key, place in answered.items() if key not in self._asked),
+            misplaced=tuple(
+                outcome.place
+                for key, outcome in self._outcomes.items()
+                if key in self._asked and self._asked[key].partition != outcome.place.partition
+            ),
             disordered=tuple(self._find_disordered()),
         )
 
     def _find_disordered(self) -> list[Position]:
-        """Walk each agent's outcomes in log order: their requests' offsets must ascend."""
-        last: dict[str, int] = {}
+        """Walk each agent's outcomes in log order: the offsets of their requests must ascend.
+
+        Only tasks that ran count. One that was cancelled in the queue, or whose deadline the watcher saw pass, is
+        answered at once, and should be.
+        """
+        last: dict[tuple[str, int], int] = {}
         found = []
-        for key, (place, _) in sorted(self._outcomes.items(), key=lambda item: item[1][0]):
+        for key, outcome in sorted(self._outcomes.items(), key=lambda item: item[1].place):
             asked = self._asked.get(key)
-            if asked is None or asked.partition != place.partition:
+            if asked is None or not outcome.has_run or asked.partition != outcome.place.partition:
                 continue
-            if asked.offset < last.get(key[0], -1):
+            lane = key[0], asked.partition
+            if asked.offset < last.get(lane, -1):
                 found.append(asked)
-            last[key[0]] = max(last.get(key[0], -1), asked.offset)
+            last[lane] = max(last.get(lane, -1), asked.offset)
         return found
