@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import math
 import os
 import threading
 import time
@@ -137,8 +138,13 @@ class Publisher:
             How many have none after ``timeout_s`` (0 when None: it waits for all; each gets a report within
             ``publish_timeout_s``, be it a failure).
         """
-        if not self._ended:
-            self.wait_until(lambda: not len(self), timeout_s)
+        self._check_fork()
+        deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        with self._reported:
+            while len(self) and not self._ended and (left_s := deadline_s - time.monotonic()) > 0:
+                self._reported.wait(min(left_s, _POLL_S))  # bounded, for log lines count as records and wake nobody
+        if len(self):
+            self._poll(0)
         return len(self)
 
     def stop(self, timeout_s: float | None = None) -> None:
@@ -166,13 +172,16 @@ class Publisher:
 
     def _take_reports(self) -> None:
         while not self._ended:
-            try:
-                count = self._producer.poll(_POLL_S)
-            except Exception:  # noqa: BLE001 - it may raise anything, and must not end the thread
-                count = 1
-                log.exception("the function that a record's sender gave for its report failed")
-            if count:
-                self._notify()
+            self._poll(_POLL_S)
+
+    def _poll(self, timeout_s: float) -> None:
+        try:
+            count = self._producer.poll(timeout_s)
+        except Exception:  # noqa: BLE001 - a sender's function may raise anything, and must not end the thread
+            count = 1
+            log.exception("the function that a record's sender gave for its report failed")
+        if count:
+            self._notify()
 
     def _notify(self) -> None:
         with self._reported:
