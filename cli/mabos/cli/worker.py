@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -74,8 +75,10 @@ def load_agents(where: str) -> AgentGroup:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise InvalidHandler(f"module {module_name} cannot be imported from {here}: {error}") from error
+    except InvalidHandler:
+        raise
+    except Exception as error:  # the module is the user's: it may raise anything
+        raise InvalidHandler(f"module {module_name} cannot be imported from {here}: {_describe(error)}") from error
     group = vars(module).get(name)
     if not isinstance(group, AgentGroup):
         found = [key for key, value in vars(module).items() if isinstance(value, AgentGroup)]
@@ -84,6 +87,15 @@ def load_agents(where: str) -> AgentGroup:
     if not group.handlers:
         raise InvalidHandler(f"{where} has no handlers: add one with @{name}.on_task_request(...)")
     return group
+
+
+def _describe(error: Exception) -> str:
+    """The error, and the line of the user's code that raised it."""
+    if isinstance(error, ModuleNotFoundError | SyntaxError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def describe_actions(group: AgentGroup) -> str:
