@@ -10,10 +10,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mabos.cli.home import PlatformHome
 from mabos.kafka.errors import LocalPlatformError
+from tests.support.waiting import eventually
 
 HOLD = """
 import sys
@@ -102,6 +104,7 @@ def test_the_process_is_asked_to_stop(home: PlatformHome, holder: subprocess.Pop
 def test_a_process_that_does_not_stop_is_named(home: PlatformHome, holder: subprocess.Popen[str]) -> None:
     """After the time given, the error has the process and the logs."""
     holder.send_signal(signal.SIGSTOP)  # it cannot take the SIGTERM
+    eventually(lambda: psutil.Process(holder.pid).status() == psutil.STATUS_STOPPED)
     with pytest.raises(LocalPlatformError, match=rf"process {holder.pid}\) does not stop: see .*logs"):
         home.end(0.2)
 

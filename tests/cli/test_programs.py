@@ -33,9 +33,10 @@ def test_programs_end_in_reverse_order(tmp_path: Path) -> None:
 
 def test_a_program_that_ends_too_early_says_why(tmp_path: Path) -> None:
     """The telling line of its log is in the error; those before it are stopped."""
-    with pytest.raises(StartFailed, match=r"two ended with code 1 before it was ready: ValueError: no luck \(log: "):
-        with Programs(tmp_path) as programs:
-            first = programs.run("one", WAIT)
+    with Programs(tmp_path) as programs:
+        first = programs.run("one", WAIT)
+        told = r"two ended with code 1 before it was ready: ValueError: no luck \(log: "
+        with pytest.raises(StartFailed, match=told):
             programs.run("two", ["-c", "raise ValueError('no luck')"], is_ready=lambda: False)
     eventually(lambda: not psutil.pid_exists(first.pid))
 
@@ -48,14 +49,11 @@ def test_a_stop_request_is_seen_once_it_is_set() -> None:
     try:
         assert not stopping.is_set()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
-            threading.Timer(0.01, os.kill, (os.getpid(), number)).start()
+            sender = threading.Timer(0.01, os.kill, (os.getpid(), number))
+            sender.start()
             stopping.wait()
+            sender.join()
             assert stopping.is_set()
-        eventually(
-            lambda: (
-                threading.active_count() == 1 or not any(isinstance(t, threading.Timer) for t in threading.enumerate())
-            )
-        )
     finally:
         for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
             signal.signal(number, handler)
