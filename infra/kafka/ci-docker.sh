@@ -12,7 +12,10 @@ cd "$(dirname "$0")/../.."
 prepared_by_s=250
 done_by_s=350
 engine_pid=
+tests_pid=
 run=
+trap stop_all EXIT
+trap 'exit 143' INT TERM
 
 give_up() {
     echo "ci-docker: no container tests: $1" >&2
@@ -29,15 +32,19 @@ last_line() {
     grep -v '^[[:space:]]*$' "$1" | tail -n 1 | cut -c 1-300
 }
 
-stop_engine() {
-    kill "$engine_pid" 2>/dev/null || true
+stop() { # SIGNAL PID: and after 15 s, SIGKILL; no PID is nothing to do
+    [ -n "$2" ] && kill -"$1" "$2" 2>/dev/null || return 0
     for _ in $(seq 75); do
-        kill -0 "$engine_pid" 2>/dev/null || break
+        kill -0 "$2" 2>/dev/null || return 0
         sleep 0.2
     done
-    kill -0 "$engine_pid" 2>/dev/null && kill -9 "$engine_pid"
-    wait "$engine_pid" 2>/dev/null || true
-    rm -rf --one-file-system "$run"
+    kill -KILL "$2" 2>/dev/null || true
+}
+
+stop_all() {
+    stop INT "$tests_pid"
+    stop TERM "$engine_pid"
+    [ -z "$run" ] || rm -rf --one-file-system "$run"
 }
 
 install_engine() {
@@ -62,8 +69,6 @@ start_engine() {
     dockerd --host "$DOCKER_HOST" --data-root "$state/data" --exec-root "$run/exec" --pidfile "$run/pid" \
         >"$log" 2>&1 9>&- &
     engine_pid=$!
-    trap stop_engine EXIT
-    trap 'exit 143' INT TERM
     for _ in $(seq 100); do
         docker version >/dev/null 2>&1 && return
         kill -0 "$engine_pid" 2>/dev/null || give_up "dockerd ended: $(last_line "$log")"
@@ -83,4 +88,9 @@ if ! timeout 10 .venv/bin/python -m tests.support.container 2>/dev/null; then
     prepare infra/kafka/make-base-image.sh
     echo "ci-docker: an engine and its base image are ready after $SECONDS s"
 fi
-timeout --kill-after=10 $((done_by_s - SECONDS)) make test-containers
+# In the background, else bash would not hear of a signal before its end; with -m, else pytest would ignore the SIGINT
+# that has it remove its container.
+set -m
+timeout --signal=INT --kill-after=10 $((done_by_s - SECONDS)) make test-containers 9>&- &
+tests_pid=$!
+wait "$tests_pid"
