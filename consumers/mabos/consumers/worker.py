@@ -145,7 +145,9 @@ class Worker:
             topics = self._consumer.list_topics(timeout=10).topics
         except KafkaException as error:
             servers = self._settings.bootstrap_servers
-            raise WorkerFailed(f"no answer from Kafka at {servers}: is it up? `mabos up` starts one") from error
+            raise WorkerFailed(
+                f"no Kafka answers at {servers}: start one with `mabos up`, or set MABOS_BOOTSTRAP_SERVERS"
+            ) from error
         for name in (self._queue.requests, self._queue.responses, self._queue.dead_letters):
             if name not in topics:
                 raise WorkerFailed(f"topic {name} does not exist: run `mabos topics apply`")

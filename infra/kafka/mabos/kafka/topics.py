@@ -87,20 +87,20 @@ def read_topic_specs(queue: Queue, *, brokers: int, file: Path = TOPICS_FILE) ->
         OSError: The file cannot be read.
         ValueError: It is no such file; the message says what is wrong.
     """
-    wanted = tomllib.loads(file.read_text(encoding="utf-8"))
     try:
-        copies = min(int(wanted["replication_factor"]), brokers)
+        wanted = tomllib.loads(file.read_text(encoding="utf-8"))
+        copies = min(_count(wanted, "replication_factor"), brokers)
         config = {"min.insync.replicas": max(1, copies - 1), **wanted["config"]}
         return [
             TopicSpec(
                 name=f"mabos.{queue.name}.{suffix}",
-                partitions=int(wanted["partitions"]),
+                partitions=_count(wanted, "partitions"),
                 replication_factor=copies,
                 config={key: _text(value) for key, value in (config | own).items()},
             )
             for suffix, own in wanted["topics"].items()
         ]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{file}: needs partitions, replication_factor, [config] and [topics.*] ({error})") from error
 
 
@@ -127,6 +127,13 @@ def diff_topics(wanted: Iterable[TopicSpec], found: Mapping[str, TopicSpec]) -> 
 
 def _number(kind: Literal["partitions", "replication"], topic: str, found: int, wanted: int) -> Change:
     return Change(kind=kind, topic=topic, found=str(found), wanted=str(wanted))
+
+
+def _count(wanted: Mapping[str, object], key: str) -> int:
+    value = wanted[key]
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"{key} must be a number from 1, not {value!r}")
+    return value
 
 
 def _text(value: object) -> str:
