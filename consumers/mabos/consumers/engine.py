@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -58,6 +58,7 @@ class Engine:
         self._again: deque[Job] = deque()  # waited for another attempt, still first of their lanes
         self._pauses: dict[Job, asyncio.TimerHandle] = {}
         self._in_hand: dict[Job, asyncio.Task[None]] = {}
+        self._highest_begun: dict[int, int] = {}  # offset by partition
         self._stopping = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="mabos-engine", daemon=True)
@@ -70,9 +71,17 @@ class Engine:
         """Hand over jobs, in the order they were read; from any thread."""
         self._loop.call_soon_threadsafe(self._accept, jobs)
 
+    def hand_back(self, partitions: set[int]) -> list[Job]:
+        """Forget the jobs of some partitions that come after all that were begun; returns them. From any other thread.
+
+        Those before stay and go on. Committed is the lowest unfinished offset, so if one of them were handed back, all
+        that is finished above it would run again at the next owner.
+        """
+        return self._ask(self._drop(partitions, self._highest_begun))
+
     def drop(self, partitions: set[int]) -> list[Job]:
         """Forget the jobs of some partitions that no handler has in hand; returns them. From any other thread."""
-        return self._ask(self._drop(partitions))
+        return self._ask(self._drop(partitions, {}))
 
     def cancel(self, partitions: set[int]) -> None:
         """Stop the handlers of some partitions where that is possible; they are not answered. From any other thread."""
@@ -116,6 +125,7 @@ class Engine:
             job = self._again.popleft() if self._again else self._lanes.take()
             if job is None:
                 return
+            self._highest_begun[job.partition] = max(job.offset, self._highest_begun.get(job.partition, -1))
             task = self._in_hand[job] = self._loop.create_task(self._run(job))
             task.add_done_callback(self._on_ended)
 
@@ -164,9 +174,12 @@ class Engine:
         smaller = partial(self._answers.respond, job, Status.FAILED, error=too_large)
         self._outbox.send(Outgoing(record=response, on_stored=on_stored, smaller=smaller))
 
-    async def _drop(self, partitions: set[int]) -> list[Job]:
-        dropped = self._lanes.drop(lambda job: job.partition in partitions)
-        paused = [job for job in (*self._pauses, *self._again) if job.partition in partitions]
+    async def _drop(self, partitions: set[int], floor: Mapping[int, int]) -> list[Job]:
+        def is_unwanted(job: Job) -> bool:
+            return job.partition in partitions and job.offset >= floor.get(job.partition, 0)
+
+        dropped = self._lanes.drop(is_unwanted)
+        paused = [job for job in (*self._pauses, *self._again) if is_unwanted(job)]
         for job in paused:
             pause = self._pauses.pop(job, None)
             if pause is not None:
@@ -174,6 +187,9 @@ class Engine:
             else:
                 self._again.remove(job)
             self._lanes.finish(job.request.agent_id)
+        if not floor:
+            for partition in partitions:
+                self._highest_begun.pop(partition, None)
         self._dispatch()
         return dropped + paused
 

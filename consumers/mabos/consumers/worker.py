@@ -241,6 +241,7 @@ class Worker:
         self._finish_in_hand(removed)
         self._commit(wait=True)
         self._forget(removed)
+        self._engine.drop(removed)
         log.info("partitions revoked", removed=sorted(removed), now=sorted(self._assignment.partitions))
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -257,13 +258,13 @@ class Worker:
         self._flow.forget(partitions)
 
     def _finish_in_hand(self, partitions: frozenset[int] | set[int]) -> None:
-        """Hand back what no handler has in hand, and wait for the rest, within the grace."""
+        """Hand back what comes after all that was begun, and wait for the rest, within the grace."""
         handed_back: Counter[int] = Counter()
         deadline = time.monotonic() + self._limits.grace_s
         while time.monotonic() < deadline and self._failure is None:
             self._progress.clear()
-            # again and again: what fails meanwhile would wait for another attempt, which its next owner can make
-            handed_back.update(job.partition for job in self._engine.drop(set(partitions)))
+            # again and again: what fails last would wait for another attempt, which its next owner can make
+            handed_back.update(job.partition for job in self._engine.hand_back(set(partitions)))
             self._outbox.resend()
             self._collect_done()
             unfinished = self._assignment.unfinished()
