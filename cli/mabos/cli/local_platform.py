@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Self
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 from mabos.cli.programs import Programs
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import open_registry
-from mabos.kafka.errors import LocalPlatformError
+from mabos.kafka.errors import BrokerUnavailable, LocalPlatformError, TopicsDiffer
 from mabos.kafka.folder import DataFolder
 from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.local_registry import LocalRegistry
@@ -21,6 +22,7 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue, diff_topics, read_topic_specs
 from mabos.schemas.codec import REQUEST, RESPONSE
 
+_LEADER_TIMEOUT_S = 10.0
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
@@ -137,9 +139,24 @@ def prepare_queue(settings: Settings) -> None:
     cluster, queue = Cluster(settings), Queue(name=settings.queue)
     specs = read_topic_specs(queue, brokers=cluster.count_brokers())
     cluster.apply_changes(specs, diff_topics(specs, cluster.describe_topics([spec.name for spec in specs])))
+    _await_leaders(cluster, [spec.name for spec in specs])
     registry = open_registry(settings)
     registry.register(f"{queue.requests}-value", REQUEST.schema_text)
     registry.register(f"{queue.responses}-value", RESPONSE.schema_text)
+
+
+def _await_leaders(cluster: Cluster, topics: Sequence[str]) -> None:
+    """A new topic is in the metadata a moment before its leaders know of it: wait until they answer."""
+    deadline = time.monotonic() + _LEADER_TIMEOUT_S
+    for topic in topics:
+        while True:
+            try:
+                cluster.end_offsets(topic)
+                break
+            except (BrokerUnavailable, TopicsDiffer):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
 
 def http_status(url: str, *, timeout_s: float = 2.0) -> int | None:
