@@ -218,6 +218,45 @@ def test_drop_returns_what_no_handler_has_in_hand() -> None:
     assert not it.engine._pauses
 
 
+def test_what_was_handed_back_comes_after_all_that_was_begun() -> None:
+    """Tasks before one that was begun stay: committed is the lowest unfinished one, and all above would run again."""
+    gates = {name: asyncio.Event() for name in ("slow", "quick")}
+
+    async def handler(task: Task) -> None:
+        if task.agent_id == "sick":
+            raise ValueError("always")
+        await gates[task.agent_id].wait()
+
+    with rig(handler, retry=RetryPolicy(max_attempts=9, backoff_s=60, max_backoff_s=60)) as it:
+        it.engine.submit([make_job("slow", offset=0), make_job("slow", offset=1), make_job("quick", offset=2)])
+        it.engine.submit([make_job("sick", offset=3), make_job("slow", offset=4), make_job("slow", partition=1)])
+        eventually(lambda: it.engine._pauses)
+        assert sorted(job.offset for job in it.engine.hand_back({0})) == [3, 4], "the last one begun waits for a retry"
+        assert it.engine.hand_back({0}) == []
+        for gate in gates.values():
+            it.engine._loop.call_soon_threadsafe(gate.set)
+        it.wait_for_done(4)
+    assert positions(it.done) == {(0, 0), (0, 1), (0, 2), (1, 0)}
+
+
+def test_a_partition_that_comes_back_is_handed_back_anew() -> None:
+    """What was begun there in an earlier life does not count."""
+    gate = asyncio.Event()
+
+    async def handler(task: Task) -> None:
+        if task.position.offset == 5:
+            await gate.wait()
+
+    with rig(handler, concurrency=1) as it:
+        it.engine.submit([make_job(offset=9)])
+        it.wait_for_done(1)
+        it.engine.drop({0})
+        it.engine.submit([make_job(offset=5), make_job(offset=6)])
+        assert [job.offset for job in it.engine.hand_back({0})] == [6]
+        it.engine._loop.call_soon_threadsafe(gate.set)
+        it.wait_for_done(2)
+
+
 def test_cancel_ends_async_handlers_without_an_answer() -> None:
     """Only those of the partitions named; their agents' lanes are free afterwards."""
     cancelled: list[str] = []

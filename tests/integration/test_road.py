@@ -2,29 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
 
-import pytest
-
-from mabos.consumers import AgentGroup, AsyncTaskClient, Task, TaskClient, Worker
+from mabos.consumers import AgentGroup, AsyncTaskClient, Task, TaskClient
 from mabos.kafka.settings import Settings
 from mabos.schemas import Status
-
-
-@contextmanager
-def running(agents: AgentGroup, settings: Settings) -> Iterator[Worker]:
-    worker = Worker(agents, settings)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
-        assert worker.assigned.wait(30)
-        yield worker
-    finally:
-        worker.stop()
-        thread.join(60)
-        assert not thread.is_alive()
+from tests.support.road import running
 
 
 def test_async_and_plain_handlers_answer(settings: Settings) -> None:
@@ -46,11 +29,9 @@ def test_async_and_plain_handlers_answer(settings: Settings) -> None:
     assert (three.status, three.result) == (Status.COMPLETED, {"n": 42})
 
 
-@pytest.mark.parametrize("count", [100])
-def test_the_async_client_calls(settings: Settings, count: int) -> None:
+def test_the_async_client_calls(settings: Settings) -> None:
     """Many calls wait on one event loop at once, and each gets its own answer."""
-    import asyncio  # noqa: PLC0415
-
+    count = 100
     agents = AgentGroup("road")
 
     @agents.on_task_request()
