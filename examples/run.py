@@ -20,7 +20,7 @@ from pathlib import Path
 from examples.senders import Mail, read_mail, send_over_http, send_with_sdk
 from examples.watching import Watch, percentile
 from mabos.cli.home import READY, PlatformHome
-from mabos.cli.local_platform import LocalPlatform, StartCancelled, prepare_queue
+from mabos.cli.local_platform import LocalPlatform, StartCancelled
 from mabos.cli.output import make_streams_safe, print_error, print_note, print_step
 from mabos.cli.programs import Programs
 from mabos.cli.signals import StopRequest, call_on_signals
@@ -29,6 +29,7 @@ from mabos.consumers.responses import ResponseFeed
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import open_registry
 from mabos.kafka.position import Position
+from mabos.kafka.queues import prepare_queue
 from mabos.kafka.settings import Settings, load_settings
 from mabos.kafka.topics import Queue
 from mabos.schemas import REQUEST, RESPONSE, Codec, MabosError, SchemaRegistry

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mabos.kafka.admin import Cluster
-from mabos.kafka.clients import open_registry
-from mabos.kafka.errors import BrokerUnavailable, TopicsDiffer
 from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.local_registry import LocalRegistry
+from mabos.kafka.queues import prepare_queue
 from mabos.kafka.settings import Settings
-from mabos.kafka.topics import Queue, TopicSpec, diff_topics, read_topic_specs
-from mabos.schemas.codec import REQUEST, RESPONSE
-from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,25 +33,6 @@ class Platform:
         settings = self.settings.model_copy(update={"queue": name, **overrides})
         prepare_queue(settings)
         return settings
-
-
-def prepare_queue(settings: Settings) -> None:
-    """Make a queue's topics and register its schemas."""
-    cluster, queue = Cluster(settings), Queue(name=settings.queue)
-    specs = read_topic_specs(queue, brokers=cluster.count_brokers())
-    cluster.apply_changes(specs, diff_topics(specs, cluster.describe_topics([spec.name for spec in specs])))
-    eventually(lambda: _are_led(cluster, specs))
-    registry = open_registry(settings)
-    registry.register(f"{queue.requests}-value", REQUEST.schema_text)
-    registry.register(f"{queue.responses}-value", RESPONSE.schema_text)
-
-
-def _are_led(cluster: Cluster, specs: Sequence[TopicSpec]) -> bool:
-    """Whether all partitions answer: a new topic is in the metadata a moment before its leaders know of it."""
-    try:
-        return all(cluster.end_offsets(spec.name) for spec in specs)
-    except (BrokerUnavailable, TopicsDiffer):
-        return False
 
 
 @contextmanager

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Self
 from urllib.parse import urlsplit
 
 from mabos.cli.programs import Programs
-from mabos.kafka.admin import Cluster
-from mabos.kafka.clients import open_registry
-from mabos.kafka.errors import BrokerUnavailable, LocalPlatformError, TopicsDiffer
+from mabos.kafka.errors import LocalPlatformError
 from mabos.kafka.folder import DataFolder
 from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.local_registry import LocalRegistry
 from mabos.kafka.ports import require_free
+from mabos.kafka.queues import prepare_queue
 from mabos.kafka.settings import Settings
-from mabos.kafka.topics import Queue, diff_topics, read_topic_specs
-from mabos.schemas.codec import REQUEST, RESPONSE
 
-_LEADER_TIMEOUT_S = 10.0
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 
 
@@ -127,36 +122,6 @@ class LocalPlatform:
 
     def _gateway_answers(self) -> bool:
         return http_status(self.settings.gateway_url + "/healthz") == 200
-
-
-def prepare_queue(settings: Settings) -> None:
-    """Make the topics of a queue agree with ``topics.toml``, and register its schemas. Safe to repeat.
-
-    Raises:
-        BrokerUnavailable: No broker answers.
-        RegistryError: The registry does not answer, or refuses.
-    """
-    cluster, queue = Cluster(settings), Queue(name=settings.queue)
-    specs = read_topic_specs(queue, brokers=cluster.count_brokers())
-    cluster.apply_changes(specs, diff_topics(specs, cluster.describe_topics([spec.name for spec in specs])))
-    _await_leaders(cluster, [spec.name for spec in specs])
-    registry = open_registry(settings)
-    registry.register(f"{queue.requests}-value", REQUEST.schema_text)
-    registry.register(f"{queue.responses}-value", RESPONSE.schema_text)
-
-
-def _await_leaders(cluster: Cluster, topics: Sequence[str]) -> None:
-    """A new topic is in the metadata a moment before its leaders know of it: wait until they answer."""
-    deadline = time.monotonic() + _LEADER_TIMEOUT_S
-    for topic in topics:
-        while True:
-            try:
-                cluster.end_offsets(topic)
-                break
-            except (BrokerUnavailable, TopicsDiffer):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
 
 
 def http_status(url: str, *, timeout_s: float = 2.0) -> int | None:
