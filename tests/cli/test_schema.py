@@ -11,7 +11,19 @@ import pytest
 
 from mabos.kafka.settings import Settings
 from mabos.schemas import REQUEST
-from tests.cli.command import Mabos
+from tests.cli.command import InProcess, Mabos, Typed
+
+
+@pytest.fixture
+def mabos(mabos: Mabos, in_process: InProcess) -> Typed:
+    """The command, in this process."""
+    return in_process(mabos)
+
+
+@pytest.fixture
+def lone_mabos(lone_mabos: Mabos, in_process: InProcess) -> Typed:
+    """The command where nothing answers, in this process."""
+    return in_process(lone_mabos)
 
 
 @pytest.fixture
@@ -31,7 +43,7 @@ def change(tmp_path: Path) -> Callable[[Callable[[dict[str, Any]], Any]], str]:
 Change = Callable[[Callable[[dict[str, Any]], Any]], str]
 
 
-def test_the_bundled_schemas_are_compatible(mabos: Mabos, settings: Settings) -> None:
+def test_the_bundled_schemas_are_compatible(mabos: Typed, settings: Settings) -> None:
     """With themselves, and with what the registry has; both are in the table."""
     done = mabos("schema", "check")
     assert (done.code, done.err) == (0, "")
@@ -40,7 +52,7 @@ def test_the_bundled_schemas_are_compatible(mabos: Mabos, settings: Settings) ->
     ]
 
 
-def test_a_breaking_schema_names_the_field(mabos: Mabos, change: Change) -> None:
+def test_a_breaking_schema_names_the_field(mabos: Typed, change: Change) -> None:
     """Exit code 1; a row per problem, with the field and whom it breaks; and it cannot be registered."""
     file = change(lambda schema: schema["fields"].append({"name": "urgency", "type": "int"}))
     done = mabos("schema", "check", file, "-o", "json")
@@ -53,8 +65,8 @@ def test_a_breaking_schema_names_the_field(mabos: Mabos, change: Change) -> None
     assert "urgency" in registered.error
 
 
-def test_offline_needs_nobody(lone_mabos: Mabos, change: Change) -> None:
-    """Compared with the bundled schemas alone, a new field with a default passes, and a missing one without does not."""
+def test_offline_needs_nobody(lone_mabos: Typed, change: Change) -> None:
+    """Compared with the bundled schemas alone: a new field with a default passes, a missing one does not."""
     good = change(lambda schema: schema["fields"].append({"name": "urgency", "type": ["null", "int"], "default": None}))
     assert lone_mabos("schema", "check", "--offline", good).code == 0
     bad = change(lambda schema: schema["fields"].pop(1))
@@ -63,7 +75,7 @@ def test_offline_needs_nobody(lone_mabos: Mabos, change: Change) -> None:
     assert json.loads(REQUEST.schema_text)["fields"][1]["name"] in done.out
 
 
-def test_without_the_registry_it_says_what_it_compared_with(lone_mabos: Mabos) -> None:
+def test_without_the_registry_it_says_what_it_compared_with(lone_mabos: Typed) -> None:
     """The bundled schemas still stand in, with a warning per file; the answer is still an answer."""
     done = lone_mabos("schema", "check")
     assert done.code == 0
@@ -81,7 +93,7 @@ def test_without_the_registry_it_says_what_it_compared_with(lone_mabos: Mabos) -
         ('{"type": "fixed", "name": "F", "size": -1}', ""),
     ],
 )
-def test_what_is_no_schema_of_ours_is_refused(lone_mabos: Mabos, tmp_path: Path, text: str, problem: str) -> None:
+def test_what_is_no_schema_of_ours_is_refused(lone_mabos: Typed, tmp_path: Path, text: str, problem: str) -> None:
     """The row has the file and the reason; the other files are checked all the same."""
     (tmp_path / "bad.avsc").write_text(text)
     (tmp_path / "good.avsc").write_text(REQUEST.schema_text)
@@ -94,7 +106,7 @@ def test_what_is_no_schema_of_ours_is_refused(lone_mabos: Mabos, tmp_path: Path,
     assert problem in bad["problem"]
 
 
-def test_registering_twice_is_registering_once(mabos: Mabos, settings: Settings) -> None:
+def test_registering_twice_is_registering_once(mabos: Typed, settings: Settings) -> None:
     """The ids stay, there is one version, and it is listed with its fields."""
     first, second = mabos("schema", "register", "-o", "json"), mabos("schema", "register", "-o", "json")
     assert (first.code, second.code) == (0, 0)
@@ -107,7 +119,7 @@ def test_registering_twice_is_registering_once(mabos: Mabos, settings: Settings)
     assert rows[0]["fields"] == "type, task_id, agent_id, payload, deadline"
 
 
-def test_a_file_that_is_no_schema_is_named(mabos: Mabos, tmp_path: Path) -> None:
+def test_a_file_that_is_no_schema_is_named(mabos: Typed, tmp_path: Path) -> None:
     """Wrong input: exit code 2, one line with the file."""
     (tmp_path / "bad.avsc").write_text("{")
     done = mabos("schema", "register", str(tmp_path / "bad.avsc"))

@@ -20,8 +20,14 @@ from confluent_kafka.admin import (
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import TOPICS_FILE, Queue
-from tests.cli.command import Mabos
+from tests.cli.command import InProcess, Mabos, Typed
 from tests.support.waiting import eventually
+
+
+@pytest.fixture
+def mabos(mabos: Mabos, in_process: InProcess) -> Typed:
+    """The command, in this process."""
+    return in_process(mabos)
 
 
 @pytest.fixture
@@ -36,14 +42,14 @@ def set_retention(admin: AdminClient, topic: str, value: str) -> None:
         future.result(10)
 
 
-def test_topics_as_wanted(mabos: Mabos) -> None:
+def test_topics_as_wanted(mabos: Typed) -> None:
     """Nothing differs: said to people on standard error, to programs as an empty list; exit code 0."""
     diff = mabos("topics", "diff")
     assert (diff.code, diff.out, diff.err) == (0, "", "topics are as wanted\n")
     assert mabos("topics", "apply", "-o", "json").out == "[]\n"
 
 
-def test_a_missing_queue_is_made(mabos: Mabos, settings: Settings) -> None:
+def test_a_missing_queue_is_made(mabos: Typed, settings: Settings) -> None:
     """All four topics are shown as missing, made, and then as wanted."""
     queue = f"{settings.queue}-new"
     diff = mabos("topics", "diff", "--queue", queue, "-o", "ndjson")
@@ -55,7 +61,7 @@ def test_a_missing_queue_is_made(mabos: Mabos, settings: Settings) -> None:
     eventually(lambda: mabos("topics", "diff", "--queue", queue).code == 0)
 
 
-def test_drift_of_a_setting_is_mended(mabos: Mabos, settings: Settings, admin: AdminClient) -> None:
+def test_drift_of_a_setting_is_mended(mabos: Typed, settings: Settings, admin: AdminClient) -> None:
     """It is shown with what is there and what is wanted, set right, and gone."""
     topic = Queue(name=settings.queue).requests
     set_retention(admin, topic, "1000")
@@ -67,7 +73,7 @@ def test_drift_of_a_setting_is_mended(mabos: Mabos, settings: Settings, admin: A
     eventually(lambda: mabos("topics", "diff").code == 0)
 
 
-def test_drift_of_partitions_is_refused(mabos: Mabos, settings: Settings, admin: AdminClient) -> None:
+def test_drift_of_partitions_is_refused(mabos: Typed, settings: Settings, admin: AdminClient) -> None:
     """Agents would move and lose their order: a person must decide. What is safe is mended all the same."""
     topics = Queue(name=settings.queue)
     admin.create_partitions([NewPartitions(topics.responses, 13)])[topics.responses].result(10)
@@ -93,7 +99,7 @@ def test_drift_of_partitions_is_refused(mabos: Mabos, settings: Settings, admin:
     ids=["no toml", "fewer topics", "a key missing", "an unknown setting"],
 )
 def test_a_file_of_ones_own(
-    mabos: Mabos, settings: Settings, tmp_path: Path, change: Callable[[str], str], code: int, message: str
+    mabos: Typed, settings: Settings, tmp_path: Path, change: Callable[[str], str], code: int, message: str
 ) -> None:
     """What is wrong with it is one line: wrong usage, or Kafka's own refusal."""
     file = tmp_path / "topics.toml"
@@ -105,7 +111,7 @@ def test_a_file_of_ones_own(
         assert re.search(message, done.error)
 
 
-def test_a_file_that_is_not_there(mabos: Mabos) -> None:
+def test_a_file_that_is_not_there(mabos: Typed) -> None:
     """Wrong usage; the line names the file."""
     done = mabos("topics", "diff", "--file", "/no/such.toml")
     assert done.code == 2

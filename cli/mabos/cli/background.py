@@ -80,7 +80,7 @@ def follow(home: PlatformHome, process: subprocess.Popen[bytes] | None = None) -
         if state is not None and state.is_alive and (process is None or state.pid == process.pid):
             if state.step == READY:
                 return
-            if state.step != shown:
+            if state.step not in {shown, FAILED}:
                 shown = state.step
                 print_step(shown)
         time.sleep(_POLL_S)
