@@ -18,9 +18,9 @@ setup: $(STAMP) ## Make .venv and install exactly what requirements.lock says
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 must be 3.11 or newer, or say PYTHON=python3.12 make ..." >&2; exit 1; }
-	@test -x $(BIN)/python || { echo "making .venv"; $(PYTHON) -m venv .venv; }
-	@test -x $(BIN)/uv || { echo "getting uv"; $(BIN)/python -m pip --quiet --disable-pip-version-check install "$$(grep -m1 '^uv==' requirements.lock | cut -d' ' -f1)"; }
-	@echo "installing what requirements.lock says"
+	@test -x $(BIN)/python || { echo >&2 "making .venv"; $(PYTHON) -m venv .venv; }
+	@test -x $(BIN)/uv || { echo >&2 "getting uv"; $(BIN)/python -m pip --quiet --disable-pip-version-check install "$$(grep -m1 '^uv==' requirements.lock | cut -d' ' -f1)"; }
+	@echo >&2 "installing what requirements.lock says"
 	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
 	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -62,7 +62,7 @@ def env(settings: Settings) -> dict[str, str]:
 
 def run(command: str, env: dict[str, str], folder: Path) -> str:
     done = subprocess.run(
-        command, shell=True, env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        ["/bin/sh", "-c", command], env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+
 from examples.agents import agents
 from examples.make_tasks import SPOILED_EVERY, SPOILED_FIRST, make_tasks
-
 from mabos.consumers import Reject, Task
 from mabos.kafka.position import Position
 from mabos.schemas.events import TaskRequest

@@ -3,9 +3,10 @@
 import unicodedata
 
 import pytest
-from examples.text import count_words
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from examples.text import count_words
 
 relaxed = settings(deadline=None)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
+
 from examples.text import count_words, describe_csv, extract_keywords, redact, summarize
 
 HOSTILE = {

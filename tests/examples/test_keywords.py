@@ -1,9 +1,10 @@
 """Keywords."""
 
 import pytest
-from examples.text import extract_keywords
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from examples.text import extract_keywords
 
 relaxed = settings(deadline=None)
 

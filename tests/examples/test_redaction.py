@@ -1,10 +1,11 @@
 """Redaction."""
 
 import pytest
-from examples.text import KINDS, redact
-from examples.text.redaction import Kind
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from examples.text import KINDS, redact
+from examples.text.redaction import Kind
 
 relaxed = settings(deadline=None)
 

@@ -1,9 +1,10 @@
 """Where sentences end."""
 
 import pytest
-from examples.text import split_sentences
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from examples.text import split_sentences
 
 relaxed = settings(deadline=None)
 

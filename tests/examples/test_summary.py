@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 import pytest
-from examples.text import split_sentences, summarize
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from examples.text import split_sentences, summarize
 
 relaxed = settings(deadline=None)
 

@@ -7,9 +7,10 @@ import statistics
 from contextlib import suppress
 
 import pytest
-from examples.text import describe_csv
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from examples.text import describe_csv
 
 relaxed = settings(deadline=None)
 

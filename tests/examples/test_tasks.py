@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+
 from examples.make_tasks import LOAD, SPOILED_EVERY, SPOILED_FIRST, TASKS_FILE, render_tasks
 
 ACTIONS = {"summarize", "extract_keywords", "word_count", "describe_csv", "redact", "test", "echo"}

@@ -72,13 +72,13 @@ def make_handler(function: HandlerFunction, action: str | None, retry: RetryPoli
         raise InvalidHandler(
             f"handler {name}: must take one parameter, a Task or a pydantic model of the payload: {error}"
         ) from error
-    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
-    if kind is not Task and not is_model:
+    model = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+    if model is None and kind is not Task:
         raise InvalidHandler(f"handler {name}: its parameter is {kind}, not Task or a pydantic model")
     return Handler(
         function=function,
         action=action,
-        model=kind if is_model else None,
+        model=model,
         is_async=inspect.iscoroutinefunction(called),
         retry=retry,
     )
