@@ -35,6 +35,7 @@ _BATCH_RECORDS = 500
 _POLL_S = 0.2
 _HOLD_S = 2.0
 _CLOSE_TIMEOUT_S = 10.0
+_FIRST_ANSWER_S = 5.0
 
 Listener = Callable[[TaskResponse, Position], None]
 
@@ -119,7 +120,7 @@ class ResponseFeed:
             BrokerUnavailable: No broker answers.
             TopicsDiffer: The topic does not exist.
         """
-        ends = Cluster(self._settings).end_offsets(self._topic)
+        ends = Cluster(self._settings, timeout_s=_FIRST_ANSWER_S).end_offsets(self._topic)
         self._consumer.assign([TopicPartition(self._topic, partition, offset) for partition, offset in ends.items()])
         self._thread.start()
 

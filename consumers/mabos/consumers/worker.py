@@ -40,6 +40,7 @@ log = structlog.stdlib.get_logger("mabos.worker")
 _BATCH_RECORDS = 500
 _IDLE_POLL_S = 0.1
 _CLOSE_TIMEOUT_S = 10.0
+_FIRST_ANSWER_S = 5.0
 _HOLD_S = 2.0
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
 
@@ -142,7 +143,7 @@ class Worker:
     def _check_topics(self) -> None:
         """Under KIP-848 a missing topic is no error, and a worker would wait for ever."""
         try:
-            topics = self._consumer.list_topics(timeout=10).topics
+            topics = self._consumer.list_topics(timeout=_FIRST_ANSWER_S).topics
         except KafkaException as error:
             servers = self._settings.bootstrap_servers
             raise WorkerFailed(
