@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mabos.consumers.answers import shorten, shrink_letter
@@ -64,7 +64,7 @@ def test_a_tasks_dead_letter_tells_its_name_and_attempts() -> None:
 
 def test_a_letter_that_is_too_large_keeps_cause_and_origin() -> None:
     """The record itself can still be read at its origin."""
-    headers = [("big", b"x" * 1000), ("mabos-error", b"of an earlier life")]
+    headers = [("big", b"x" * 1000), *[("mabos-error", b"of an earlier life")] * 3]
     letter = make_answers().bury_raw(PLACE, b"k", b"v" * 5000, headers, code="bad_magic", cause="why")
     small = shrink_letter(letter)
     assert (small.topic, small.partition, small.key, small.value) == (QUEUE.dead_letters, 7, b"k", None)
@@ -83,7 +83,8 @@ def test_long_messages_are_cut(text: str, short: str) -> None:
     assert shorten(text) == short
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_categories=())))
+@example("\ud800")
 def test_any_message_can_be_encoded(text: str) -> None:
     """Also one with a lone surrogate in it, which Avro could not write."""
     job = make_job()

@@ -55,15 +55,17 @@ def test_a_full_queue_keeps_the_order() -> None:
     desk = Desk(FakePublisher(hold=True, room=2))
     for value in (b"1", b"2", b"3"):
         desk.send(value)
-    desk.publisher.report(count=1)
     desk.send(b"4")
+    desk.outbox.resend()
+    desk.publisher.report(count=1)
+    desk.send(b"5")
     assert desk.sent() == [b"1", b"2"]
     desk.outbox.resend()
     assert desk.sent() == [b"1", b"2", b"3"]
     desk.publisher.report()
     desk.outbox.resend()
     desk.publisher.report()
-    assert desk.sent() == desk.stored == [b"1", b"2", b"3", b"4"]
+    assert desk.sent() == desk.stored == [b"1", b"2", b"3", b"4", b"5"]
     assert len(desk.outbox) == 0
 
 
