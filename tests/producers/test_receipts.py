@@ -94,6 +94,29 @@ def test_a_report_is_never_missed_by_a_loop(publisher: Publisher) -> None:
     asyncio.run(wait_all())
 
 
+def test_a_report_between_the_look_and_the_wait_is_not_missed(publisher: Publisher) -> None:
+    """Nobody waits for a report that came before there was anybody to wake."""
+
+    async def wait() -> Position:
+        receipt, loop = Receipt("t", publisher), asyncio.get_running_loop()
+        create_future = loop.create_future
+
+        def deliver_then_create() -> asyncio.Future[None]:
+            deliver(receipt, publisher)
+            return create_future()
+
+        loop.create_future = deliver_then_create  # type: ignore[method-assign]  # the moment that counts
+        try:
+            coroutine = _wait(receipt)
+            with pytest.raises(StopIteration) as ended:
+                coroutine.send(None)
+        finally:
+            loop.create_future = create_future  # type: ignore[method-assign]
+        return Position(*ended.value.value)
+
+    assert asyncio.run(wait()).offset == 17
+
+
 def test_two_loops_wait_for_one_receipt(publisher: Publisher) -> None:
     """Each is woken on its own, also where both begin to wait at the same moment."""
     for _ in range(200):

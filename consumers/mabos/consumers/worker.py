@@ -289,16 +289,19 @@ class Worker:
         self._finish_in_hand(self._assignment.partitions)
         self._publisher.flush(max(_LAST_WORDS_S, deadline_s - time.monotonic()))
         self._collect_done()
-        self._commit(wait=True)
-        self._assignment.remove(self._assignment.partitions)
-        closing = threading.Thread(target=self._consumer.close, name="mabos-close", daemon=True)
-        closing.start()
-        closing.join(_CLOSE_TIMEOUT_S)  # it can hang when the broker died (librdkafka#4486)
+        leaving = threading.Thread(target=self._leave, name="mabos-leave", daemon=True)
+        leaving.start()
+        leaving.join(_CLOSE_TIMEOUT_S)  # without a broker a commit takes 45 s, and a close can hang (librdkafka#4486)
         self._engine.stop()
         try:
             self._publisher.stop(_LAST_WORDS_S)
         except PublishFailed as error:
             self._fail(WorkerFailed(str(error)))
+
+    def _leave(self) -> None:
+        self._commit(wait=True)
+        self._assignment.remove(self._assignment.partitions)
+        self._consumer.close()
 
     def _places(self, partitions: set[int]) -> list[TopicPartition]:
         return [TopicPartition(self._queue.requests, partition) for partition in partitions]
