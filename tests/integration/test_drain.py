@@ -23,6 +23,7 @@ def test_a_terminated_worker_finishes_what_is_in_hand(settings: Settings, tmp_pa
                 producer.send_task_request(agent_id="slow", payload={"wait": number == 0}, task_id=f"slow-{number}")
         eventually(worker.begun, timeout_s=30)
         worker.terminate()
+        eventually(worker.is_finishing, timeout_s=30)
         (tmp_path / "go").touch()
         assert worker.wait() == 0
         assert worker.begun() == [("slow", "slow-0")]

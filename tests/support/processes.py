@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from mabos.kafka.settings import Settings
 from tests.support.waiting import eventually
 
 _ROOT = Path(__file__).parents[2]
+_NUMBERS = itertools.count(1)
 
 
 class WorkerProcess:
@@ -25,9 +27,15 @@ class WorkerProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MABOS_")}
         for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"}).items():
             environment[f"MABOS_{name.upper()}"] = str(value)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.worker_program", group, str(folder)], cwd=_ROOT, env=environment
-        )
+        self._log = folder / f"log-{next(_NUMBERS)}"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.support.worker_program", group, str(folder)],
+                cwd=_ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
         self.pid = self._process.pid
 
     def begun(self) -> list[tuple[str, str]]:
@@ -37,6 +45,10 @@ class WorkerProcess:
     def terminate(self) -> None:
         """Send SIGTERM."""
         self._process.send_signal(signal.SIGTERM)
+
+    def is_finishing(self) -> bool:
+        """Whether it has taken notice of the signal: from then on it begins nothing."""
+        return "finishing what is in hand" in self._log.read_text(encoding="utf-8")
 
     def wait(self, timeout_s: float = 60.0) -> int:
         """Its exit code."""

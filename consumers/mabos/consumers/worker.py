@@ -233,7 +233,8 @@ class Worker:
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         added = {place.partition for place in partitions}
         self._assignment.add(added)
-        self.assigned.set()
+        if added:
+            self.assigned.set()
         log.info("partitions assigned", added=sorted(added), now=sorted(self._assignment.partitions))
 
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
@@ -260,7 +261,9 @@ class Worker:
 
     def _finish_in_hand(self, partitions: frozenset[int] | set[int]) -> None:
         """Hand back what comes after all that was begun, and wait for the rest, within the grace."""
-        handed_back: Counter[int] = Counter()
+        handed_back = Counter(job.partition for job in self._engine.hand_back(set(partitions)))
+        if partitions:
+            log.info("finishing what is in hand", partitions=sorted(partitions), handed_back=handed_back.total())
         deadline = time.monotonic() + self._limits.grace_s
         while time.monotonic() < deadline and self._failure is None:
             self._progress.clear()
