@@ -240,6 +240,8 @@ class Worker:
     def _on_revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Finish or hand over before the next owner may begin."""
         removed = {place.partition for place in partitions} & self._assignment.partitions
+        if not removed:  # as when it leaves: all is settled, and the engine may have ended
+            return
         self._finish_in_hand(removed)
         self._commit(wait=True)
         self._forget(removed)
@@ -248,7 +250,9 @@ class Worker:
 
     def _on_lost(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         """Another worker has them already: nothing here counts any more."""
-        lost = {place.partition for place in partitions}
+        lost = {place.partition for place in partitions} & self._assignment.partitions
+        if not lost:  # as when it leaves without a broker, maybe long after the engine has ended
+            return
         self._forget(lost)
         self._engine.drop(lost)
         self._engine.cancel(lost)
