@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +22,28 @@ from tests.support.waiting import eventually
 
 TASKS = 20_000
 PROCESS_TASKS = 4_000
-AGENTS = 300
+AGENT_OF = random.Random(11).choices(range(300), k=TASKS)  # noqa: S311 - dice, no secret: in an order without a pattern
 
 
-def send(settings: Settings, count: int, payload: dict[str, Any]) -> dict[str, list[str]]:
-    """Send tasks to agents in turn that no pattern orders; returns the tasks of each, in order."""
-    dice = random.Random(11)  # noqa: S311 - dice, no secret
-    tasks: dict[str, list[str]] = defaultdict(list)
+def send(settings: Settings, numbers: Sequence[int], payload: dict[str, Any]) -> None:
+    """Send the tasks of these numbers."""
     with TaskProducer(settings) as producer:
-        for number in range(count):
-            agent = f"agent-{dice.randrange(AGENTS)}"
-            task_id = f"t-{number}"
-            tasks[agent].append(task_id)
+        for number in numbers:
+            agent, task_id = f"agent-{AGENT_OF[number]}", f"t-{number}"
             producer.send_task_request(agent_id=agent, payload={"n": number} | payload, task_id=task_id)
-    return dict(tasks)
 
 
-def check_log(settings: Settings, group: str, tasks: dict[str, list[str]]) -> int:
+def check_log(settings: Settings, group: str, count: int) -> int:
     """Every task has an outcome, in its agent's order, and everything is committed; returns the spare responses."""
+    tasks: dict[str, list[str]] = defaultdict(list)
+    for number in range(count):
+        tasks[f"agent-{AGENT_OF[number]}"].append(f"t-{number}")
     responses = read_responses(settings, open_registry(settings))
     outcomes = first_outcomes(responses)
     assert {agent: [task for task, _ in found] for agent, found in outcomes.items()} == tasks
     assert {status for found in outcomes.values() for _, status in found} == {Status.COMPLETED}
     assert read_lag(settings, group) == {}
-    return len(responses) - sum(map(len, tasks.values()))
+    return len(responses) - count
 
 
 @pytest.mark.parametrize("protocol", ["consumer", "classic"])
@@ -69,8 +68,7 @@ def test_workers_come_and_go(settings: Settings, protocol: str) -> None:
     workers = [first, second]
     try:
         wait_for_members(settings, agents.name, 2)
-        sending: list[dict[str, list[str]]] = []
-        sender = threading.Thread(target=lambda: sending.append(send(settings, count, {})))
+        sender = threading.Thread(target=send, args=(settings, range(count), {}))
         sender.start()
         eventually(lambda: len(ran) > count // 10, timeout_s=60)
         first.stop()
@@ -82,7 +80,7 @@ def test_workers_come_and_go(settings: Settings, protocol: str) -> None:
         for worker in workers:
             worker.stop()
     assert [worker.error for worker in workers] == [None] * 3
-    assert check_log(settings, agents.name, sending[0]) == 0
+    assert check_log(settings, agents.name, count) == 0
     assert set(ran.values()) == {1}
 
 
@@ -90,15 +88,15 @@ def test_worker_processes_come_and_go(settings: Settings, tmp_path: Path) -> Non
     """The same with processes of their own and SIGTERM: each ends with 0, and no task runs twice."""
     group = f"order-{settings.queue}"
     with worker_processes(settings, group, tmp_path, 2) as (first, second):
-        tasks = send(settings, PROCESS_TASKS, {"pause_s": 0.002})
-        eventually(lambda: len(read_begun(tmp_path)) > PROCESS_TASKS // 10, timeout_s=60)
+        send(settings, range(PROCESS_TASKS // 2), {"pause_s": 0.02})
+        eventually(first.begun, timeout_s=60)
         first.terminate()
+        send(settings, range(PROCESS_TASKS // 2, PROCESS_TASKS), {"pause_s": 0.02})
         assert first.wait() == 0
-        assert len(read_begun(tmp_path)) < PROCESS_TASKS, "it was all over before the stop"
         eventually(lambda: len(read_begun(tmp_path)) >= PROCESS_TASKS, timeout_s=60)
         eventually(lambda: not read_lag(settings, group), timeout_s=60, every_s=0.5)
         second.terminate()
         assert second.wait() == 0
-    assert check_log(settings, group, tasks) == 0
+    assert check_log(settings, group, PROCESS_TASKS) == 0
     runs = Counter(task for _, _, task in read_begun(tmp_path))
     assert set(runs.values()) == {1}
