@@ -188,6 +188,24 @@ def test_a_response_that_the_broker_finds_too_large_becomes_a_failure() -> None:
     assert len(it.done) == 1
 
 
+def test_a_dead_letter_that_the_broker_finds_too_large_is_cut() -> None:
+    """The task is answered, and its letter keeps cause and origin."""
+
+    async def handler(task: Task) -> None:
+        raise ValueError("no luck")
+
+    publisher = FakePublisher(hold=True)
+    with rig(handler, publisher=publisher) as it:
+        it.engine.submit([make_job()])
+        eventually(lambda: len(publisher.waiting) == 2)
+        publisher.report(KafkaError.MSG_SIZE_TOO_LARGE, count=1)
+        it.outbox.resend()
+        publisher.report()
+        it.wait_for_done(1)
+    assert [letter.value is None for letter in publisher.letters()] == [False, True]
+    assert it.failures == []
+
+
 def test_drop_returns_what_no_handler_has_in_hand() -> None:
     """Waiting tasks and those that wait for another attempt; never again run, and their lanes are free."""
     begun: list[str] = []

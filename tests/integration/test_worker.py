@@ -204,6 +204,28 @@ def test_a_rebalance_storm_loses_nothing(settings: Settings, protocol: str) -> N
     assert {status for found in outcomes.values() for _, status in found} == {Status.COMPLETED}
 
 
+def test_a_partition_that_moves_is_committed_first(settings: Settings) -> None:
+    """Its next owner runs nothing again, however long ago the last commit was."""
+    ran: Counter[str] = Counter()
+    agents = group(settings, lambda task: ran.update([task.task_id]))
+    limits = WorkerLimits(commit_interval_s=600)
+    with running(agents, settings, limits=limits) as first, TaskProducer(settings) as producer:
+        for number in range(240):
+            producer.send_task_request(agent_id=f"a{number % 60}", payload={}, task_id=f"{number}")
+        eventually(lambda: len(ran) == 240 and not sum(first.worker._assignment.unfinished().values()))
+        before = sum(read_lag(settings, agents.name).values())
+        with running(agents, settings, limits=limits):
+            wait_for_members(settings, agents.name, 2)
+            kept = first.worker._assignment.partitions
+            assert before > 0
+            assert read_lag(settings, agents.name).keys() <= kept
+            for number in range(240, 480):
+                producer.send_task_request(agent_id=f"a{number % 60}", payload={}, task_id=f"{number}")
+            eventually(lambda: len(ran) == 480)
+    assert set(ran.values()) == {1}
+    assert read_lag(settings, agents.name) == {}
+
+
 def test_two_workers_share_the_partitions(settings: Settings) -> None:
     """Six each, under the protocol that the settings say."""
     agents = group(settings, lambda task: None)
