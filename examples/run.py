@@ -165,8 +165,8 @@ def prove(
         for message in read_log(settings, topic, begin[topic], cluster.end_offsets(topic)):
             yield message.value(), Position(topic, message.partition() or 0, message.offset() or 0)
 
-    requests = Codec(REQUEST, registry.schema_id(f"{topics.requests}-value", REQUEST.schema_text), registry)
-    responses = Codec(RESPONSE, registry.schema_id(f"{topics.responses}-value", RESPONSE.schema_text), registry)
+    requests = Codec.for_topic(REQUEST, topics.requests, registry)
+    responses = Codec.for_topic(RESPONSE, topics.responses, registry)
     for value, place in read(topics.requests):
         request = requests.decode(value)
         if (request.agent_id, request.task_id) in ours:

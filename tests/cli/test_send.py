@@ -23,7 +23,7 @@ def sent(settings: Settings) -> dict[str, TaskRequest]:
     """What the requests topic holds, by position."""
     topic = Queue(name=settings.queue).requests
     registry = open_registry(settings)
-    codec = Codec(REQUEST, registry.schema_id(f"{topic}-value", REQUEST.schema_text), registry)
+    codec = Codec.for_topic(REQUEST, topic, registry)
     ends = Cluster(settings).end_offsets(topic)
     return {
         str(Position(topic, message.partition() or 0, message.offset() or 0)): codec.decode(message.value())

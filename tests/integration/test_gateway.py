@@ -60,7 +60,7 @@ def test_a_task_stands_at_the_position_answered(platform: Platform) -> None:
     assert message.key() == "agent ä".encode()
     assert message.headers() == [("traceparent", TRACE.encode())]
     registry = open_registry(settings)
-    codec = Codec(REQUEST, registry.schema_id(f"{message.topic()}-value", REQUEST.schema_text), registry)
+    codec = Codec.for_topic(REQUEST, str(message.topic()), registry)
     stored = codec.decode(message.value() or b"").to_json()
     assert stored == task | {"type": "TaskRequest", "task_id": answer.json()["task_id"]}
 

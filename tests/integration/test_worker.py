@@ -60,7 +60,7 @@ def test_an_unknown_schema_with_the_registry_away_holds_its_partition_only(setti
     order: list[str] = []
     agents = group(settings, lambda task: order.append(task.task_id))
     topic = Queue(name=settings.queue).requests
-    codec = Codec(REQUEST, registry.schema_id(f"{topic}-value", REQUEST.schema_text), registry)
+    codec = Codec.for_topic(REQUEST, topic, registry)
     registry.schema_id(f"{Queue(name=settings.queue).responses}-value", RESPONSE.schema_text)
     registry.is_away = True
     raw = Producer(librdkafka_config(settings, "producer"))

@@ -13,7 +13,7 @@ from mabos.cli.output import Output, print_rows, print_warning
 from mabos.kafka.clients import open_registry
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.schemas.codec import REQUEST, RESPONSE
+from mabos.schemas.codec import REQUEST, RESPONSE, subject_of
 from mabos.schemas.compatibility import find_breaks
 from mabos.schemas.errors import IncompatibleSchema, RegistryUnavailable, SchemaError
 from mabos.schemas.registry import SchemaRegistry
@@ -114,4 +114,4 @@ def _subject(schema: Mapping[str, Any], settings: Settings) -> str:
     topics = {REQUEST.name: queue.requests, RESPONSE.name: queue.responses}
     if name not in topics:
         raise IncompatibleSchema(name, [f"it must be {' or '.join(topics)}: a renamed record breaks every reader"])
-    return f"{topics[name]}-value"
+    return subject_of(topics[name])

@@ -21,6 +21,10 @@ class Holds:
         """What is held."""
         return frozenset(self._held)
 
+    def __contains__(self, partition: int) -> bool:
+        """Whether a partition is held; asked for each record."""
+        return partition in self._held
+
     def hold(self, partition: int, offset: int, *, now_s: float) -> None:
         """A record could not be read; its partition goes on with it later."""
         self._held.setdefault(partition, (offset, now_s + self._pause_s))

@@ -102,7 +102,7 @@ class ResponseFeed:
 
     def __init__(self, settings: Settings, registry: SchemaRegistry) -> None:
         self._settings, self._topic = settings, Queue(name=settings.queue).responses
-        self._codec = Codec(RESPONSE, registry.schema_id(f"{self._topic}-value", RESPONSE.schema_text), registry)
+        self._codec = Codec.for_topic(RESPONSE, self._topic, registry)
         self._consumer = Consumer(librdkafka_config(settings, "reader", client_id="mabos-feed"))
         self._holds = Holds(_HOLD_S)
         self._waiters: dict[bytes, list[Waiter]] = {}  # by record key, so that others' records need no decoding
@@ -198,7 +198,7 @@ class ResponseFeed:
             log.warning("response feed", cause=error.str())
             return
         position = Position(self._topic, message.partition() or 0, message.offset() or 0)
-        if position.partition in self._holds.partitions:
+        if position.partition in self._holds:
             return
         if not self._listeners and message.key() not in self._waiters:
             return

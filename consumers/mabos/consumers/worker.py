@@ -82,14 +82,13 @@ class Worker:
     ) -> None:
         registry = registry or open_registry(settings)
         queue = Queue(name=settings.queue)
-        request_id = registry.schema_id(f"{queue.requests}-value", REQUEST.schema_text)
-        response_id = registry.schema_id(f"{queue.responses}-value", RESPONSE.schema_text)
-        answers = Answers(Codec(RESPONSE, response_id, registry), queue)
+        codec = Codec.for_topic(REQUEST, queue.requests, registry)
+        answers = Answers(Codec.for_topic(RESPONSE, queue.responses, registry), queue)
         self._settings, self._queue = settings, queue
         self._limits = limits or WorkerLimits()
         self._publisher = Publisher(settings, client_id="mabos-worker")
         self._outbox = Outbox(self._publisher, on_failure=self._fail)
-        self._intake = Intake(Codec(REQUEST, request_id, registry), answers, self._outbox, on_done=self._note_done)
+        self._intake = Intake(codec, answers, self._outbox, on_done=self._note_done)
         attempts = Attempts(agents, topic=queue.requests, max_result_bytes=settings.max_payload_bytes)
         self._engine = Engine(
             attempts,
@@ -174,7 +173,7 @@ class Worker:
             partition, offset = message.partition(), message.offset()
             assert partition is not None  # noqa: S101 - a record without an error has a place
             assert offset is not None  # noqa: S101
-            if partition in self._holds.partitions or not self._assignment.expects(partition, offset):
+            if partition in self._holds or not self._assignment.expects(partition, offset):
                 continue
             try:
                 job = self._intake.read(message, Position(self._queue.requests, partition, offset))

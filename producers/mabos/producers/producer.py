@@ -59,7 +59,7 @@ class TaskProducer:
         Args:
             agent_id: The agent, 1 to 255 bytes of UTF-8.
             payload: A JSON object, at most ``max_payload_bytes`` once encoded. ``payload["action"]`` picks the handler.
-            task_id: Your name for the task; None makes a UUIDv7. A task sent twice under one name is answered once.
+            task_id: Your name for the task; None makes a UUIDv7.
             deadline: Aware datetime after which the answer is of no use; None for never.
             headers: Kafka headers, such as ``traceparent``.
 
@@ -156,5 +156,5 @@ class AsyncTaskProducer:
 
 def _request_builder(settings: Settings, registry: SchemaRegistry) -> RequestBuilder:
     topic = Queue(name=settings.queue).requests
-    codec = Codec(REQUEST, registry.schema_id(f"{topic}-value", REQUEST.schema_text), registry)
+    codec = Codec.for_topic(REQUEST, topic, registry)
     return RequestBuilder(codec, topic, max_payload_bytes=settings.max_payload_bytes)

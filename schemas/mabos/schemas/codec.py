@@ -77,6 +77,19 @@ class SchemaSource(Protocol):
         ...
 
 
+class SchemaIds(SchemaSource, Protocol):
+    """A schema source that also knows under which id a schema is registered."""
+
+    def schema_id(self, subject: str, text: str) -> int:
+        """The id of a registered schema."""
+        ...
+
+
+def subject_of(topic: str) -> str:
+    """The registry's subject for the values of a topic (Confluent's TopicNameStrategy)."""
+    return f"{topic}-value"
+
+
 class Codec(Generic[E]):
     """Encodes events of one type under one schema id, and decodes them from any compatible one. Safe to share."""
 
@@ -92,6 +105,15 @@ class Codec(Generic[E]):
         self._own_reader = compile_reader(self._schema)
         self._write = compile_writer(self._schema)
         self._readers: dict[bytes, Reader] = {self._header: self._own_reader}
+
+    @classmethod
+    def for_topic(cls, event_type: EventType[E], topic: str, registry: SchemaIds) -> Codec[E]:
+        """The codec of a topic whose schema is registered.
+
+        Raises:
+            RegistryError: It is not registered, or the registry is away and never told its id.
+        """
+        return cls(event_type, registry.schema_id(subject_of(topic), event_type.schema_text), registry)
 
     def encode(self, event: E) -> bytes:
         """The record value of an event.

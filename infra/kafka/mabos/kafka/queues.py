@@ -10,7 +10,7 @@ from mabos.kafka.clients import open_registry
 from mabos.kafka.errors import BrokerUnavailable, TopicsDiffer
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue, diff_topics, read_topic_specs
-from mabos.schemas.codec import REQUEST, RESPONSE
+from mabos.schemas.codec import REQUEST, RESPONSE, subject_of
 
 _LEADER_TIMEOUT_S = 10.0
 
@@ -27,8 +27,8 @@ def prepare_queue(settings: Settings) -> None:
     cluster.apply_changes(specs, diff_topics(specs, cluster.describe_topics([spec.name for spec in specs])))
     _await_leaders(cluster, [spec.name for spec in specs])
     registry = open_registry(settings)
-    registry.register(f"{queue.requests}-value", REQUEST.schema_text)
-    registry.register(f"{queue.responses}-value", RESPONSE.schema_text)
+    registry.register(subject_of(queue.requests), REQUEST.schema_text)
+    registry.register(subject_of(queue.responses), RESPONSE.schema_text)
 
 
 def _await_leaders(cluster: Cluster, topics: Sequence[str]) -> None:
