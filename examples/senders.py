@@ -36,7 +36,7 @@ class Listener(Protocol):
 
 
 def read_mail(file: Path, *, run_id: str) -> list[Mail]:
-    """The tasks of a file, named anew for this run, since a task's name is answered once.
+    """The tasks of a file, named anew for this run, so that its answers are told from those of earlier runs.
 
     Raises:
         InvalidTask: A line is no task.

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mabos.cli.local_platform import LocalPlatform, StartCancelled, http_status, local_port
+from mabos.cli.local_platform import LocalPlatform, StartCancelled, local_port
 from mabos.kafka.errors import LocalPlatformError, PortTaken
 from mabos.kafka.ports import free_ports
+from mabos.kafka.probe import http_status
 from mabos.kafka.settings import Settings
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from mabos.cli.local_platform import http_status
 from mabos.kafka.ports import free_ports
+from mabos.kafka.probe import http_status
 from mabos.kafka.settings import Settings
 from tests.support.waiting import eventually
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from mabos.kafka.folder import DataFolder
 from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.local_registry import LocalRegistry
 from mabos.kafka.ports import require_free
+from mabos.kafka.probe import http_status
 from mabos.kafka.queues import prepare_queue
 from mabos.kafka.settings import Settings
 
@@ -122,20 +122,6 @@ class LocalPlatform:
 
     def _gateway_answers(self) -> bool:
         return http_status(self.settings.gateway_url + "/healthz") == 200
-
-
-def http_status(url: str, *, timeout_s: float = 2.0) -> int | None:
-    """The status that a GET is answered with, or None if it is not."""
-    parts = urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
-    try:
-        connection.request("GET", parts.path or "/")
-        return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
 
 
 def local_port(setting: str, url: str) -> int:

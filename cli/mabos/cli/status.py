@@ -8,11 +8,11 @@ from typing import Any
 
 import typer
 
-from mabos.cli.local_platform import http_status
 from mabos.cli.options import EXIT_AWAY, OutputOption, QueueOption, find_cluster, settings_for
 from mabos.cli.output import Output, print_note, print_rows
 from mabos.kafka.clients import open_registry
 from mabos.kafka.errors import BrokerUnavailable
+from mabos.kafka.probe import http_status
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue, diff_topics, read_topic_specs
 

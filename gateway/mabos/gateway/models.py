@@ -54,8 +54,7 @@ class NewTask(BaseModel):
     type: Literal["TaskRequest"] = Field("TaskRequest", description="May be left out.")
     task_id: Id | None = Field(
         None,
-        description="Your name for the task, at most 255 bytes of UTF-8; without one the answer names a new UUIDv7. "
-        "A task sent twice under one name is answered once.",
+        description="Your name for the task, at most 255 bytes of UTF-8; without one the answer names a new UUIDv7.",
     )
     agent_id: Id = Field(
         description="The agent that shall do it, at most 255 bytes of UTF-8. Tasks of one agent are done in order."

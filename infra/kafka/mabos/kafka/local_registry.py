@@ -8,10 +8,10 @@
 
 from __future__ import annotations
 
-import http.client
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Self
 
@@ -21,11 +21,11 @@ from mabos.kafka.errors import PortTaken, StartFailed
 from mabos.kafka.folder import DataFolder, free_bytes
 from mabos.kafka.jvm import JvmCommand
 from mabos.kafka.ports import LOOPBACK, free_ports, require_free
+from mabos.kafka.probe import http_status
 from mabos.kafka.process import Process
 
 _ROUTE = "/apis/ccompat/v7"
 _PORT_ATTEMPTS = 3
-_PROBE_TIMEOUT_S = 2.0
 
 
 class LocalRegistry:
@@ -285,11 +285,4 @@ def registry_environment(*, port: int, database: Path, log_file: Path) -> dict[s
 
 def answers(port: int) -> bool:
     """Whether a registry really answers: it lists its subjects."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_PROBE_TIMEOUT_S)
-    try:
-        connection.request("GET", f"{_ROUTE}/subjects")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    return http_status(f"http://{LOOPBACK}:{port}{_ROUTE}/subjects") == HTTPStatus.OK

@@ -22,6 +22,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from mabos.kafka.artifacts import default_cache_dir
 from mabos.kafka.errors import InvalidSettings
 
 _PREFIX = "MABOS_"
@@ -35,10 +36,6 @@ def _data_folder() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mabos"
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mabos"
-
-
 class Settings(BaseSettings):
     """Where things are, and how the clients behave. Frozen; make it with :func:`load_settings`."""
 
@@ -50,7 +47,7 @@ class Settings(BaseSettings):
     )
     gateway_url: str = Field("http://127.0.0.1:8000", description="where the HTTP door is")
     home: Path = Field(default_factory=_data_folder, description="where the local platform keeps its data")
-    cache_dir: Path = Field(default_factory=_cache_folder, description="downloads and what the registry told")
+    cache_dir: Path = Field(default_factory=default_cache_dir, description="downloads and what the registry told")
     queue: str = Field("tasks", description="the queue; its topics are mabos.<queue>.requests, .responses, ...")
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
