@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -69,16 +69,40 @@ class Answer:
         return problem
 
 
+class _Stream:
+    """What a connection still has to give: one buffer for all answers, since two may come in one piece."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._file = sock.makefile("rb")
+        self.read, self.readline, self.readinto = self._file.read, self._file.readline, self._file.readinto
+
+    def makefile(self, _mode: str) -> _Stream:
+        """What HTTPResponse reads from."""
+        return self
+
+    def flush(self) -> None:
+        """HTTPResponse flushes what it closes."""
+
+    def close(self) -> None:
+        """HTTPResponse closes what it has read; the next answer is still to come."""
+
+    def end(self) -> None:
+        """Close it for good."""
+        self._file.close()
+
+
 class Client:
     """One connection."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S)
+        self._stream = _Stream(self._socket)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._stream.end()
         self._socket.close()
 
     def send(self, data: bytes) -> None:
@@ -87,7 +111,7 @@ class Client:
 
     def read(self) -> Answer:
         """Read one answer."""
-        response = http.client.HTTPResponse(self._socket)
+        response = http.client.HTTPResponse(cast(socket.socket, self._stream))
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(status=response.status, headers=headers, body=response.read())
@@ -95,7 +119,7 @@ class Client:
     def is_closed(self) -> bool:
         """Wait until the server closes the connection; False if it still sends."""
         try:
-            return self._socket.recv(1) == b""
+            return self._stream.read(1) == b""
         except ConnectionResetError:
             return True
 
