@@ -20,6 +20,8 @@ import pytest
 
 from mabos.cli.home import PlatformHome
 from mabos.kafka.artifacts import default_cache_dir
+from mabos.kafka.image import prepare_image
+from mabos.kafka.local_registry import find_registry
 from mabos.kafka.ports import free_ports
 from tests.cli.command import ROOT, Done, Mabos, environment
 from tests.support.waiting import eventually
@@ -33,7 +35,9 @@ UP_S = 120.0
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory, bytecode: Path) -> Mabos:
-    """The command for a platform that is not up; downloads come from the cache of all checkouts."""
+    """The command for a platform that is not up; what it needs is in the cache of all checkouts, prepared before."""
+    prepare_image(default_cache_dir())
+    find_registry(default_cache_dir())
     folder = tmp_path_factory.mktemp("local")
     broker, registry, gateway = free_ports(3)
     settings = {
