@@ -112,8 +112,8 @@ def test_a_slow_agent_pauses_its_own_partition_only(settings: Settings) -> None:
     with running(agents, settings, limits=limits) as it:
         expected = quick * 60
         eventually(lambda: sum(count for name, count in done.items() if name != "slow") >= expected, timeout_s=60)
-        unfinished = it.worker._assignment.unfinished()[slow]
-        assert 100 <= unfinished <= 100 + 500 + 1, "a share, and at most the batch that went over it"
+        unfinished = it.worker._assignment.tenures[slow].offsets.unfinished
+        assert 100 <= unfinished <= 1200 + 500 + 1, "the bound, and at most the batch that went over it"
         assert done["slow"] == 0
         gate.set()
         eventually(lambda: sum(done.values()) == 6001, timeout_s=60)
@@ -159,7 +159,7 @@ def test_a_retry_that_waits_is_handed_over_by_a_stop(settings: Settings) -> None
     with TaskProducer(settings) as producer:
         producer.send_task_request(agent_id="a", payload={}, task_id="t").result(30)
     with running(agents, settings) as it:
-        eventually(lambda: it.worker._engine._pauses, timeout_s=30)
+        eventually(lambda: it.worker._engine._pausing, timeout_s=30)
         start_s = time.monotonic()
     assert time.monotonic() - start_s < 15
     with running(agents, settings):
@@ -212,7 +212,7 @@ def test_a_partition_that_moves_is_committed_first(settings: Settings) -> None:
     with running(agents, settings, limits=limits) as first, TaskProducer(settings) as producer:
         for number in range(240):
             producer.send_task_request(agent_id=f"a{number % 60}", payload={}, task_id=f"{number}")
-        eventually(lambda: len(ran) == 240 and not sum(first.worker._assignment.unfinished().values()))
+        eventually(lambda: len(ran) == 240 and not first.worker._assignment.unfinished)
         before = sum(read_lag(settings, agents.name).values())
         with running(agents, settings, limits=limits):
             wait_for_members(settings, agents.name, 2)

@@ -17,7 +17,8 @@ from mabos.cli.signals import call_on_signals
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.errors import InvalidHandler
 from mabos.consumers.supervisor import Supervisor
-from mabos.consumers.worker import Worker, WorkerLimits
+from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.worker import Worker
 from mabos.kafka.python import PythonCommand
 
 app = typer.Typer(no_args_is_help=True, help="Run agents.", epilog="Example: mabos worker run examples.agents:agents")

@@ -2,11 +2,12 @@
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.client import AsyncTaskClient, TaskClient
-from mabos.consumers.errors import CallTimeout, FeedStopped, InvalidHandler, Reject, WorkerFailed
+from mabos.consumers.errors import CallTimeout, FeedStopped, InvalidHandler, Reject, TaskCancelled, WorkerFailed
+from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
 from mabos.consumers.task import Task
-from mabos.consumers.worker import Worker, WorkerLimits
+from mabos.consumers.worker import Worker
 
 __all__ = [
     "AgentGroup",
@@ -18,6 +19,7 @@ __all__ = [
     "ResponseFeed",
     "RetryPolicy",
     "Task",
+    "TaskCancelled",
     "TaskClient",
     "Worker",
     "WorkerFailed",

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mabos.consumers.jobs import Job
-from mabos.kafka.position import Position
+from mabos.consumers.verdicts import Answered, shorten
 from mabos.kafka.topics import Queue
 from mabos.producers.publisher import Headers, Record
 from mabos.schemas.codec import Codec
 from mabos.schemas.events import Status, TaskError, TaskResponse
 
-_MAX_MESSAGE_CHARS = 2000
+MARK_HEADER = "mabos-mark"
+"""On an ``in_progress`` response: the task began as a suspect (see :mod:`mabos.consumers.ledger`)."""
+
 _LONG_KEY_BYTES = 65_536
 _OWN_HEADERS = ("mabos-error-code", "mabos-error", "mabos-origin", "mabos-attempts", "mabos-task-id")
 
@@ -20,56 +20,52 @@ class Answers:
     """Builds the records that answer one queue's requests."""
 
     def __init__(self, codec: Codec[TaskResponse], queue: Queue) -> None:
-        self._codec, self._queue = codec, queue
+        self._codec = codec
+        self._responses, self._dead_letters, self._requests = queue.responses, queue.dead_letters, queue.requests
 
-    def respond(
-        self,
-        job: Job,
-        status: Status,
-        *,
-        result_json: str = "{}",
-        error: TaskError | None = None,
-        started_at_ms: int | None = None,
-    ) -> Record:
+    def respond(self, job: Job, what: Answered) -> Record:
         """A response, in the partition of its request and under its agent's key."""
         request = job.request
         response = TaskResponse(
             task_id=request.task_id,
             agent_id=request.agent_id,
-            status=status,
-            result_json=result_json,
-            error=error,
+            status=what.status,
+            result_json=what.result_json,
+            error=what.error,
             attempt=job.attempt,
-            started_at_ms=started_at_ms,
+            started_at_ms=what.started_at_ms,
         )
         key = request.agent_id.encode()
-        return Record(self._queue.responses, key, self._codec.encode(response), None, job.partition)
+        return Record(self._responses, key, self._codec.encode(response), None, job.partition)
 
-    def bury(self, job: Job, error: TaskError) -> Record:
-        """A dead letter for a task."""
-        position = job.position(self._queue.requests)
-        return self.bury_raw(position, job.key, job.value, job.headers, code=error.code, cause=error.message, job=job)
+    def report_progress(self, job: Job, result_json: str) -> Record:
+        """How far a task is."""
+        return self.respond(job, Answered(Status.IN_PROGRESS, result_json))
 
-    def bury_raw(
-        self,
-        position: Position,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Sequence[tuple[str, bytes]],
-        *,
-        code: str,
-        cause: str,
-        job: Job | None = None,
-    ) -> Record:
-        """A dead letter for a record: raw key, value and headers, with cause and origin in headers of their own."""
+    def mark(self, job: Job) -> Record:
+        """That a suspect begins."""
+        headers: Headers = [(MARK_HEADER, str(job.deaths).encode())]
+        return self.respond(job, Answered(Status.IN_PROGRESS))._replace(headers=headers)
+
+    def bury(self, job: Job, code: str, cause: str) -> Record:
+        """A dead letter: raw key, value and headers, with cause and origin in headers of their own."""
         own: Headers = [
             ("mabos-error-code", code.encode()),
             ("mabos-error", shorten(cause).encode()),
-            ("mabos-origin", str(position).encode()),
+            ("mabos-origin", str(job.position(self._requests)).encode()),
         ]
-        if job is not None:
+        if hasattr(job, "request"):
             own += [("mabos-attempts", str(job.attempt).encode()), ("mabos-task-id", job.request.task_id.encode())]
-        return Record(self._queue.dead_letters, key, value, [*headers, *own], position.partition)
+        return Record(self._dead_letters, job.key, job.value, [*job.headers, *own], job.partition)
+
+    def shrink(self, job: Job, record: Record) -> Record | None:
+        """What to send instead of a record that is too large; None if there is nothing smaller."""
+        if record.topic == self._dead_letters:
+            smaller = shrink_letter(record)
+        else:
+            error = TaskError(code="bad_result", message="the broker refused a response of this size")
+            smaller = self.respond(job, Answered(Status.FAILED, error=error))
+        return smaller if len(smaller.value or b"") < len(record.value or b"") else None
 
 
 def shrink_letter(letter: Record) -> Record:
@@ -78,10 +74,3 @@ def shrink_letter(letter: Record) -> Record:
     kept = [header for header in letter.headers or () if header[0] in _OWN_HEADERS][-len(_OWN_HEADERS) :]
     left_out = f"a value of {len(letter.value or b'')} bytes and its headers: too large for a dead letter"
     return letter._replace(key=key, value=None, headers=[*kept, ("mabos-left-out", left_out.encode())])
-
-
-def shorten(text: str) -> str:
-    """A message that fits into a response, whatever an exception had to say."""
-    if len(text) > _MAX_MESSAGE_CHARS:
-        text = text[: _MAX_MESSAGE_CHARS - 3] + "..."
-    return text.encode("utf-8", "replace").decode()  # a lone surrogate would not encode

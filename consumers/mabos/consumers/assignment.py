@@ -1,69 +1,91 @@
-"""The partitions a worker has now, and how far each one is done. Pure."""
+"""The partitions a worker has now: which still wait for their ledger, and how far each of the others is done. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Generic, TypeVar
 
-from mabos.consumers.offsets import Offsets
+from mabos.consumers.bookmark import Bookmark
+from mabos.consumers.flow import Load
+from mabos.consumers.tenure import Tenure
+
+M = TypeVar("M")
 
 
-class Assignment:
-    """Tracks the assigned partitions of one topic. Not thread-safe: the reader owns it."""
+class Assignment(Generic[M]):
+    """Tracks the assigned partitions of one topic, and keeps records that came too early. The reader owns it.
+
+    Attributes:
+        tenures: The partitions that are open, by number.
+    """
 
     def __init__(self) -> None:
-        self._offsets: dict[int, Offsets | None] = {}  # None until the first record tells where reading began
-        self._committed: dict[int, int] = {}
+        self.tenures: dict[int, Tenure] = {}
+        self._early: dict[int, list[M]] = {}
 
     @property
     def partitions(self) -> frozenset[int]:
-        """What is assigned."""
-        return frozenset(self._offsets)
+        """What is assigned, open or not."""
+        return frozenset(self.tenures) | frozenset(self._early)
 
     def add(self, partitions: Iterable[int]) -> None:
-        """Partitions were assigned."""
+        """Partitions were assigned; their records are kept until each is opened."""
         for partition in partitions:
-            self._offsets[partition] = None
+            self._early[partition] = []
 
-    def remove(self, partitions: Iterable[int]) -> None:
-        """Partitions are gone; what is finished there from now on is the next owner's business."""
+    def open(self, tenure: Tenure) -> list[M]:
+        """A partition's ledger is known; returns the records that came early, in their order."""
+        self.tenures[tenure.partition] = tenure
+        return self._early.pop(tenure.partition)
+
+    def is_waiting(self, partition: int) -> bool:
+        """Whether a partition is assigned, and not open yet."""
+        return partition in self._early
+
+    def keep(self, partition: int | None, record: M) -> None:
+        """Keep a record until its partition is open; of a partition that is gone, its next owner reads it."""
+        if partition in self._early:
+            self._early[partition].append(record)
+
+    def remove(self, partitions: Iterable[int]) -> list[Tenure]:
+        """Partitions are gone: what is finished there from now on is the next owner's business."""
+        removed = []
         for partition in partitions:
-            self._offsets.pop(partition, None)
-            self._committed.pop(partition, None)
+            self._early.pop(partition, None)
+            tenure = self.tenures.pop(partition, None)
+            if tenure is not None:
+                tenure.is_over = True
+                removed.append(tenure)
+        return removed
 
-    def expects(self, partition: int, offset: int) -> bool:
-        """Whether a record is this worker's and did not come before; if not, it must not be handled."""
-        if partition not in self._offsets:
-            return False  # revoked while the batch was in hand: its next owner reads it
-        offsets = self._offsets[partition]
-        return offsets is None or offset >= offsets.position
+    @property
+    def unfinished(self) -> int:
+        """How many records of open partitions are not finished."""
+        return sum(tenure.offsets.unfinished for tenure in self.tenures.values())
 
-    def start(self, partition: int, offset: int) -> None:
-        """A record was read that :meth:`expects` took."""
-        offsets = self._offsets[partition]
-        if offsets is None:
-            offsets = self._offsets[partition] = Offsets(offset)
-            self._committed[partition] = offset
-        offsets.start(offset)
+    def loads(self) -> dict[int, Load]:
+        """What each partition holds; of records that came early, only their number is known."""
+        early = {partition: Load(len(records)) for partition, records in self._early.items()}
+        return early | {
+            partition: Load(tenure.offsets.unfinished, tenure.held_bytes, tenure.offsets.ahead)
+            for partition, tenure in self.tenures.items()
+        }
 
-    def finish(self, partition: int, offset: int) -> None:
-        """A record's task is done; of a partition that is gone, nothing is noted."""
-        offsets = self._offsets.get(partition)
-        if offsets is not None and offset < offsets.position:
-            offsets.finish(offset)
-
-    def unfinished(self) -> dict[int, int]:
-        """How many records each partition holds."""
-        return {partition: offsets.unfinished if offsets else 0 for partition, offsets in self._offsets.items()}
-
-    def to_commit(self) -> dict[int, int]:
+    def to_commit(self) -> dict[int, tuple[int, Bookmark]]:
         """The offset worth committing, by partition; only where it moved since the last commit."""
         return {
-            partition: offsets.committable
-            for partition, offsets in self._offsets.items()
-            if offsets is not None and self._committed[partition] != offsets.committable
+            partition: (tenure.offsets.committable, tenure.bookmark(has_left=False))
+            for partition, tenure in self.tenures.items()
+            if tenure.committed != tenure.offsets.committable
         }
 
     def note_committed(self, partition: int, offset: int) -> None:
         """The broker has a commit."""
-        if partition in self._committed:
-            self._committed[partition] = max(self._committed[partition], offset)
+        tenure = self.tenures.get(partition)
+        if tenure is not None:
+            tenure.committed = offset if tenure.committed is None else max(tenure.committed, offset)
+
+
+def last_commits(tenures: Collection[Tenure]) -> dict[int, tuple[int, Bookmark]]:
+    """What to commit of partitions that are left in order."""
+    return {tenure.partition: (tenure.offsets.committable, tenure.bookmark(has_left=True)) for tenure in tenures}

@@ -1,100 +1,134 @@
-"""The engine runs jobs: lanes and handlers on one event loop, answers to the outbox.
+"""The engine runs jobs: lanes and handlers on one event loop, answers to the delivery.
 
-One thread owns everything here, the one that runs the loop. The reader hands over batches and is told, through
-``on_done``, of each job whose answer the broker has acknowledged. Nothing is locked, because nothing is shared.
+One thread owns everything here, the one that runs the loop. The reader hands over batches of records, and tells of
+partitions that come and go; both without waiting. Nothing is locked, because nothing is shared but the flags of a
+:class:`mabos.consumers.tenure.Tenure`.
+
+With a concurrency of 1 a plain handler runs right here, task after task, with no hand-over between threads and no
+asyncio task. Else plain handlers run in threads, and async ones on this loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import structlog
+from confluent_kafka import Message
 
-from mabos.consumers.answers import Answers, shrink_letter
-from mabos.consumers.attempts import Answered, Attempts, TryAgain
+from mabos.consumers.answers import Answers
+from mabos.consumers.attempts import Attempts
+from mabos.consumers.delivery import Delivery, Kind, Outgoing
 from mabos.consumers.errors import WorkerFailed
-from mabos.consumers.jobs import Job
+from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.lanes import Lanes
-from mabos.consumers.outbox import Outbox, Outgoing
-from mabos.schemas.events import Status, TaskError
+from mabos.consumers.tenure import Tenure
+from mabos.consumers.threads import HandlerThreads
+from mabos.consumers.triage import Triage
+from mabos.consumers.verdicts import Answered, Awaiting, Bury, Mark, Run, Skip, TryAgain, Verdict
 
-T = TypeVar("T")
 log = structlog.stdlib.get_logger("mabos.worker")
 
-_CANCEL_TIMEOUT_S = 5.0  # a handler that takes no notice of its cancellation is left behind after that
+_STOP_TIMEOUT_S = 5.0  # a handler that takes no notice of its cancellation is left behind after that
+_SLICE_S = 0.01  # after so long the loop gets its turn, for timers and what the reader has to say
+_FROZEN_S = 5.0  # below Kafka's shortest session: a reader that was silent for so long may have lost its partitions
 
 
 class Engine:
     """Runs jobs, each agent's one at a time.
 
     Args:
+        triage: Says what shall be done with a job.
         attempts: Runs the handlers.
         answers: Builds responses and dead letters.
-        outbox: Sends them.
+        delivery: Sends them.
+        marks: Sends marks: never part of a transaction, for they must outlive the worker.
         concurrency: The most jobs in hand at a time.
-        on_done: Called with a job once the broker has its answer; on the publisher's thread.
         on_failure: Called once with an error that only a restart can cure; on any thread.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it is where all of these meet
         self,
+        triage: Triage,
         attempts: Attempts,
         answers: Answers,
-        outbox: Outbox,
+        delivery: Delivery,
         *,
+        marks: Callable[[Outgoing], None],
         concurrency: int,
-        on_done: Callable[[Job], None],
         on_failure: Callable[[WorkerFailed], None],
     ) -> None:
-        self._attempts, self._answers, self._outbox = attempts, answers, outbox
-        self._on_done, self._on_failure = on_done, on_failure
-        self._concurrency = concurrency
-        self._lanes: Lanes[Job] = Lanes()
+        self._triage, self._attempts, self._answers, self._delivery = triage, attempts, answers, delivery
+        self._marks, self._concurrency, self._on_failure = marks, concurrency, on_failure
+        self._tenures: dict[int, Tenure] = {}
+        self.lanes: Lanes[Message] = Lanes()
         self._again: deque[Job] = deque()  # waited for another attempt, still first of their lanes
-        self._pauses: dict[Job, asyncio.TimerHandle] = {}
-        self._in_hand: dict[Job, asyncio.Task[None]] = {}
-        self._highest_begun: dict[int, int] = {}  # offset by partition
-        self._stopping = False
+        self._pausing: dict[Job, asyncio.TimerHandle | None] = {}  # None: not a clock ends it, but its mark
+        self.in_hand: dict[Job, asyncio.Task[None] | None] = {}
+        self._solo: Job | None = None  # runs alone, or will as soon as nothing else is in hand
+        self._threads = HandlerThreads()
+        self._is_stopping = False
+        self.reader_seen_s = time.monotonic()
+        """When the reader last was seen between two polls; it writes this itself."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="mabos-engine", daemon=True)
+
+    # What the reader calls.
 
     def start(self) -> None:
         """Start the loop's thread."""
         self._thread.start()
 
-    def submit(self, jobs: list[Job]) -> None:
-        """Hand over jobs, in the order they were read; from any thread."""
-        self._loop.call_soon_threadsafe(self._accept, jobs)
+    def open(self, tenure: Tenure) -> None:
+        """A partition's ledger is known: what is submitted of it from now on may run."""
+        self._call(partial(self._tenures.__setitem__, tenure.partition, tenure))
 
-    def hand_back(self, partitions: set[int]) -> list[Job]:
-        """Forget the jobs of some partitions that come after all that were begun; returns them. From any other thread.
+    def submit(self, messages: list[Message]) -> None:
+        """Hand over records of open partitions, in the order they were read."""
+        self._call(partial(self._accept, messages))
 
-        Those before stay and go on. Committed is the lowest unfinished offset, so if one of them were handed back, all
-        that is finished above it would run again at the next owner.
-        """
-        return self._ask(self._drop(partitions, self._highest_begun))
+    def release(self, tenures: list[Tenure]) -> None:
+        """Begin nothing more of some partitions; what was not begun is counted in ``dropped`` of each."""
+        for tenure in tenures:
+            tenure.is_released = True
+        self._call(self._drop)
 
-    def drop(self, partitions: set[int]) -> list[Job]:
-        """Forget the jobs of some partitions that no handler has in hand; returns them. From any other thread."""
-        return self._ask(self._drop(partitions, {}))
+    def close(self, tenures: list[Tenure]) -> None:
+        """Some partitions are gone: forget what waits, and cancel what runs; it is not answered."""
+        for tenure in tenures:
+            tenure.is_over = True
+        self._call(self._drop)
+        self._call(partial(self._cut_off, tenures))
 
-    def cancel(self, partitions: set[int]) -> None:
-        """Stop the handlers of some partitions where that is possible; they are not answered. From any other thread."""
-        self._ask(self._cancel(partitions))
+    def cancel(self, agent_id: str, task_id: str, reason: str) -> None:
+        """Cancel a task if it is in hand; one that waits is met by the triage. From any thread."""
+        for job in list(self.in_hand):
+            task = job.task
+            if task is not None and (task.agent_id, task.task_id) == (agent_id, task_id):
+                job.cancel_reason = reason
+                task.cancelled = True
+                self._call(partial(self._cancel_async, job))
 
     def stop(self) -> None:
-        """End the loop's thread; what is in hand is cancelled, not answered."""
-        self._stopping = True
+        """End the loop's thread; what is in hand is cancelled where that is possible, and not answered."""
+        self._is_stopping = True
         if self._thread.is_alive():
-            self._ask(self._cancel(None))
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-        self._attempts.close()
+            with suppress(RuntimeError):
+                asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+            self._thread.join(_STOP_TIMEOUT_S + 1)  # a plain handler that runs here may never end
+        self._threads.close()
+
+    # The loop.
+
+    def _call(self, function: Callable[[], object]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the worker has stopped
+            self._loop.call_soon_threadsafe(function)
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -112,113 +146,223 @@ class Engine:
             return False
         return True
 
-    def _ask(self, question: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
-
-    def _accept(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            self._lanes.add(job.request.agent_id, job)
-        self._dispatch()
-
-    def _dispatch(self) -> None:
-        while len(self._in_hand) < self._concurrency and not self._stopping:
-            job = self._again.popleft() if self._again else self._lanes.take()
-            if job is None:
-                return
-            self._highest_begun[job.partition] = max(job.offset, self._highest_begun.get(job.partition, -1))
-            task = self._in_hand[job] = self._loop.create_task(self._run(job))
-            task.add_done_callback(self._on_ended)
-
-    async def _run(self, job: Job) -> None:
-        finished = True
-        try:
-            what = await self._attempts.run(job)
-            if isinstance(what, TryAgain):
-                finished = False
-                self._pause(job, what)
-            else:
-                self._answer(job, what)
-        finally:
-            del self._in_hand[job]
-            if finished:
-                self._lanes.finish(job.request.agent_id)
-            self._dispatch()
-
-    def _on_ended(self, task: asyncio.Task[None]) -> None:
-        """No error is expected here; one that passed in silence would leave a task unanswered for ever."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            log.error("answering failed", exc_info=error)
-            self._on_failure(WorkerFailed(f"a task cannot be answered: {error!r}"))
-
-    def _pause(self, job: Job, what: TryAgain) -> None:
-        log.info("task failed, trying again", **_names(job), cause=what.cause, after_s=round(what.after_s, 3))
-        self._pauses[job] = self._loop.call_later(what.after_s, self._resume, job)
-
-    def _resume(self, job: Job) -> None:
-        del self._pauses[job]
-        self._again.append(job)
-        self._dispatch()
-
-    def _answer(self, job: Job, what: Answered) -> None:
-        dead = what.error if what.is_dead else None
-        on_stored = _after(1 if dead is None else 2, partial(self._on_done, job))
-        if dead is not None:
-            log.warning("task given up", **_names(job), status=what.status.value, cause=dead.message)
-            letter = self._answers.bury(job, dead)
-            self._outbox.send(Outgoing(record=letter, on_stored=on_stored, smaller=partial(shrink_letter, letter)))
-        response = self._answers.respond(
-            job, what.status, result_json=what.result_json, error=what.error, started_at_ms=what.started_at_ms
-        )
-        too_large = TaskError(code="bad_result", message="the broker refused a response of this size")
-        smaller = partial(self._answers.respond, job, Status.FAILED, error=too_large)
-        self._outbox.send(Outgoing(record=response, on_stored=on_stored, smaller=smaller))
-
-    async def _drop(self, partitions: set[int], floor: Mapping[int, int]) -> list[Job]:
-        def is_unwanted(job: Job) -> bool:
-            return job.partition in partitions and job.offset >= floor.get(job.partition, 0)
-
-        dropped = self._lanes.drop(is_unwanted)
-        paused = [job for job in (*self._pauses, *self._again) if is_unwanted(job)]
-        for job in paused:
-            pause = self._pauses.pop(job, None)
-            if pause is not None:
-                pause.cancel()
-            else:
-                self._again.remove(job)
-            self._lanes.finish(job.request.agent_id)
-        if not floor:
-            for partition in partitions:
-                self._highest_begun.pop(partition, None)
-        self._dispatch()
-        return dropped + paused
-
-    async def _cancel(self, partitions: set[int] | None) -> None:
-        tasks = [task for job, task in self._in_hand.items() if partitions is None or job.partition in partitions]
+    async def _end(self) -> None:
+        tasks = [task for task in self.in_hand.values() if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
-            _, left = await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT_S)
+            _, left = await asyncio.wait(tasks, timeout=_STOP_TIMEOUT_S)
             if left:
                 log.warning("handlers did not heed their cancellation and are left behind", count=len(left))
+        self._loop.stop()
 
+    def _accept(self, messages: list[Message]) -> None:
+        add = self.lanes.add
+        for message in messages:
+            add(message.key(), message)
+        self._dispatch()
 
-def _after(count: int, call: Callable[[], None]) -> Callable[[], None]:
-    """A function that makes the call when it is itself called for the last of so many times."""
-    left = iter(range(count - 1, -1, -1))
+    def _dispatch(self) -> None:
+        """Begin what may begin, for a slice of time."""
+        until_s = time.monotonic() + _SLICE_S
+        while len(self.in_hand) < self._concurrency and not self._is_stopping:
+            if self._solo is not None and self.in_hand:
+                return
+            now_s = time.monotonic()
+            if now_s > until_s:
+                self._loop.call_soon(self._dispatch)
+                return
+            if (
+                now_s - self.reader_seen_s > _FROZEN_S
+            ):  # frozen, as by SIGSTOP: the reader looks first what is still ours
+                self._loop.call_later(0.1, self._dispatch)
+                return
+            job = self._take()
+            if job is None:
+                return
+            self._begin(job)
 
-    def note() -> None:
-        if next(left) == 0:
-            call()
+    def _take(self) -> Job | None:
+        """The next job that may begin."""
+        while True:
+            if self._again:
+                job = self._again.popleft()
+            else:
+                message = self.lanes.take()
+                if message is None:
+                    return None
+                tenure = self._tenures[message.partition()]  # type: ignore[index]  # a record without an error has one
+                job = Job(message, tenure)
+            tenure = job.tenure
+            if not (tenure.is_released or tenure.is_over):
+                return job
+            tenure.dropped += 1
+            self._finish(job)
 
-    return note
+    def _begin(self, job: Job) -> None:
+        try:
+            verdict = self._triage.look(job)
+        except Exception as error:  # none is expected; one that passed in silence would leave a task unanswered
+            self._give_up(error)
+            return
+        if not isinstance(verdict, Run):
+            self._carry_out(job, verdict)
+        elif job.deaths > 1 and self._must_wait_alone(job):
+            job.attempt -= 1
+            self._again.appendleft(job)
+        elif verdict.handler.is_async:
+            self._start_task(job, self._attempts.run_async(job, verdict))
+        elif self._concurrency == 1:
+            self.in_hand[job] = None
+            found = self._attempts.run_plain(job, verdict)
+            del self.in_hand[job]
+            self._carry_out(job, found)
+        else:
+            self.in_hand[job] = None
+            self._threads.run(partial(self._run_in_thread, job, verdict))
 
+    def _must_wait_alone(self, job: Job) -> bool:
+        """A suspect of more than one death runs alone: if the worker goes down again, there is no doubt whose fault it is."""
+        self._solo = job
+        return bool(self.in_hand)
 
-def _names(job: Job) -> dict[str, object]:
-    return {
-        "task_id": job.request.task_id,
-        "agent_id": job.request.agent_id,
-        "partition": job.partition,
-        "offset": job.offset,
-        "attempt": job.attempt,
-    }
+    def _run_in_thread(self, job: Job, run: Run) -> None:
+        try:
+            self._call(partial(self._after, job, self._attempts.run_plain(job, run)))
+        except Exception as error:  # noqa: BLE001 - as in _begin
+            self._give_up(error)
+
+    def _start_task(self, job: Job, attempt: Coroutine[Any, Any, Verdict]) -> None:
+        self.in_hand[job] = self._loop.create_task(self._run(job, attempt))
+
+    async def _run(self, job: Job, attempt: Coroutine[Any, Any, Verdict]) -> None:
+        try:
+            verdict = await attempt
+        except asyncio.CancelledError:  # the partition is gone, or the worker stops
+            del self.in_hand[job]
+            self._finish(job)
+            self._dispatch()
+            raise
+        except Exception as error:  # noqa: BLE001 - as in _begin
+            self._give_up(error)
+        else:
+            self._after(job, verdict)
+
+    def _after(self, job: Job, verdict: Verdict) -> None:
+        del self.in_hand[job]
+        self._carry_out(job, verdict)
+        self._dispatch()
+
+    def _give_up(self, error: Exception) -> None:
+        log.error("a task cannot be answered", exc_info=error)
+        self._on_failure(WorkerFailed(f"a task cannot be answered: {error!r}"))
+
+    # What comes of a job.
+
+    def _carry_out(self, job: Job, verdict: Verdict) -> None:
+        try:
+            self._do(job, verdict)
+        except Exception as error:  # noqa: BLE001 - as in _begin
+            self._give_up(error)
+
+    def _do(self, job: Job, verdict: Verdict) -> None:
+        job.task = None
+        if job.tenure.is_over:
+            self._finish(job)
+        elif isinstance(verdict, Answered):
+            self._answer(job, verdict)
+        elif isinstance(verdict, TryAgain):
+            if verdict.is_failure:
+                log.info("task failed, trying again", **names_of(job), cause=verdict.cause, after_s=verdict.after_s)
+            else:
+                log.warning("task waits", **names_of(job), cause=verdict.cause)
+            self._wait(job, verdict.after_s)
+        elif isinstance(verdict, Awaiting):
+            self._start_task(job, self._attempts.wait(job, verdict))
+        elif isinstance(verdict, Skip):
+            job.unstored = 1
+            self._delivery.skip(job, verdict.response_offset)
+            self._finish(job)
+        elif isinstance(verdict, Mark):
+            self._mark(job)
+        elif isinstance(verdict, Bury):
+            log.warning("record not decodable", **names_of(job), cause=verdict.cause)
+            job.unstored = 1
+            letter = self._answers.bury(job, verdict.code, verdict.cause)
+            self._delivery.send(Outgoing(letter, job, Kind.LETTER))
+            self._finish(job)
+
+    def _answer(self, job: Job, what: Answered) -> None:
+        request = job.request
+        job.unstored = 1
+        job.tenure.ledger.answer((request.agent_id, request.task_id))
+        if what.is_dead and what.error is not None:
+            job.unstored = 2
+            log.warning("task given up", **names_of(job), status=what.status.value, cause=what.error.message)
+            letter = self._answers.bury(job, what.error.code, what.error.message)
+            self._delivery.send(Outgoing(letter, job, Kind.LETTER))
+        self._delivery.send(Outgoing(self._answers.respond(job, what), job, Kind.RESPONSE))
+        self._finish(job)
+
+    def _mark(self, job: Job) -> None:
+        """Put on the log that it begins; it goes on when the mark is stored."""
+        log.warning("task may have killed a worker", **names_of(job), deaths=job.deaths)
+        job.is_marked = True
+        resume = partial(self._call, partial(self._resume, job))
+        self._pausing[job] = None
+        self._marks(Outgoing(self._answers.mark(job), job, Kind.MARK, resume))
+
+    def _wait(self, job: Job, after_s: float) -> None:
+        self._leave_solo(job)
+        if job.tenure.is_released:
+            job.tenure.dropped += 1
+            self._finish(job)
+        else:
+            self._pausing[job] = self._loop.call_later(after_s, self._resume, job)
+
+    def _resume(self, job: Job) -> None:
+        if job in self._pausing:
+            del self._pausing[job]
+            self._again.append(job)
+            self._dispatch()
+
+    def _finish(self, job: Job) -> None:
+        self._leave_solo(job)
+        self.lanes.finish(job.key)
+
+    def _leave_solo(self, job: Job) -> None:
+        if job is self._solo:
+            self._solo = None
+
+    # Partitions that go.
+
+    def _drop(self) -> None:
+        """Forget what waits of partitions that are released, or gone."""
+
+        def is_unwanted(message: Message) -> bool:
+            tenure = self._tenures[message.partition()]  # type: ignore[index]  # a record without an error has one
+            return tenure.is_released or tenure.is_over
+
+        for message in self.lanes.drop(is_unwanted):
+            self._tenures[message.partition()].dropped += 1  # type: ignore[index]  # as above
+        for job in [job for job in self._pausing if job.tenure.is_released or job.tenure.is_over]:
+            timer = self._pausing.pop(job)
+            if timer is not None:
+                timer.cancel()
+            job.tenure.dropped += 1
+            self._finish(job)
+        self._dispatch()
+
+    def _cut_off(self, tenures: list[Tenure]) -> None:
+        """Cancel what runs. A plain handler cannot be: its lane stays taken until it ends, and it is not answered."""
+        for job, task in list(self.in_hand.items()):
+            if job.tenure in tenures:
+                if job.task is not None:
+                    job.task.cancelled = True
+                if task is not None:
+                    task.cancel()
+
+    def _cancel_async(self, job: Job) -> None:
+        task = self.in_hand.get(job)
+        if task is not None:
+            task.cancel()

@@ -5,6 +5,7 @@
     MabosError
     ├── InvalidHandler   a handler's parameters or action cannot work
     ├── Reject           raised by a handler: the task is the caller's fault
+    ├── TaskCancelled    raised in a handler: somebody wants the task cancelled
     ├── WorkerFailed     the worker met an error that only a restart can cure
     ├── CallTimeout      no outcome came within the time to wait; the task goes on
     └── FeedStopped      the response feed was stopped, or broke, while somebody waited
@@ -31,6 +32,13 @@ class Reject(MabosError):
         super().__init__(reason if field is None else f"{field}: {reason}")
         self.reason = reason
         self.field = field
+
+
+class TaskCancelled(MabosError):
+    """Somebody wants the task cancelled that a plain handler has in hand."""
+
+    def __init__(self) -> None:
+        super().__init__("the task was cancelled")
 
 
 class WorkerFailed(MabosError):

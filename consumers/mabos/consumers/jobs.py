@@ -2,35 +2,105 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
 
 from mabos.kafka.position import Position
-from mabos.schemas.events import TaskRequest
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
+
+    from mabos.consumers.task import Task
+    from mabos.consumers.tenure import Tenure
+    from mabos.schemas.events import TaskRequest
+
+Headers = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Job:
-    """One request from the moment it is read until its response is acknowledged."""
+    """One record from the moment it is taken from its lane until its response is acknowledged.
 
-    request: TaskRequest
-    """The event."""
-    partition: int
-    """Where it was read; its response goes to the same partition."""
-    offset: int
-    """Its place there."""
-    key: bytes | None
-    """The record's key as it was."""
-    value: bytes | None
-    """The record's value as it was, for a dead letter."""
-    headers: tuple[tuple[str, bytes], ...]
-    """The record's headers as they were."""
-    misplaced: str = ""
-    """Why the record is not where its agent's tasks belong; empty when it is."""
-    attempt: int = 0
-    """Attempts begun so far."""
-    first_started_s: float = 0.0
-    """When the first attempt began, on the monotonic clock."""
+    Attributes:
+        message: The record.
+        partition: Where it was read; its response goes to the same partition.
+        offset: Its place there.
+        key: Its key as it is; also its lane.
+        tenure: The hold over its partition under which it was read.
+        request: The event in it, once decoded.
+        attempt: Attempts begun so far.
+        first_started_s: When the first attempt began, on the monotonic clock.
+        taken_s: When the worker first looked at it, on the monotonic clock.
+        deaths: How many workers went down while it ran, as far as is known.
+        is_marked: Whether its mark as a suspect is on the log.
+        task: What its handler sees, while one runs.
+        cancel_reason: Why somebody wants it cancelled while it runs.
+        unstored: How many records the broker must acknowledge until it is done.
+        response_offset: Where its response stands, once acknowledged.
+    """
+
+    __slots__ = (
+        "attempt",
+        "cancel_reason",
+        "deaths",
+        "first_started_s",
+        "is_marked",
+        "key",
+        "message",
+        "offset",
+        "partition",
+        "request",
+        "response_offset",
+        "taken_s",
+        "task",
+        "tenure",
+        "unstored",
+    )
+
+    request: TaskRequest  # looked at only after it was decoded
+
+    def __init__(self, message: Message, tenure: Tenure) -> None:
+        self.message = message
+        self.partition = cast(int, message.partition())  # a record without an error has a place
+        self.offset = cast(int, message.offset())
+        self.key = message.key()
+        self.tenure = tenure
+        self.attempt = 0
+        self.first_started_s = 0.0
+        self.taken_s = 0.0
+        self.deaths = 0
+        self.is_marked = False
+        self.task: Task | None = None
+        self.cancel_reason: str | None = None
+        self.unstored = 0
+        self.response_offset: int | None = None
+
+    @property
+    def value(self) -> bytes | None:
+        """The record's value as it is."""
+        return self.message.value()
+
+    @property
+    def headers(self) -> Headers:
+        """The record's headers as they are."""
+        headers = cast("list[tuple[str, bytes | None]]", self.message.headers() or [])  # its stub is too wide
+        return tuple((name, data or b"") for name, data in headers)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it counts for, as long as it is held."""
+        return size_of(self.message)
 
     def position(self, topic: str) -> Position:
         """Where the request stands."""
         return Position(topic, self.partition, self.offset)
+
+
+def size_of(message: Message) -> int:
+    """The bytes of a record's key and value."""
+    return len(message) + len(message.key() or b"")
+
+
+def names_of(job: Job) -> dict[str, object]:
+    """What a log line says of a job."""
+    request = getattr(job, "request", None)
+    names = {} if request is None else {"task_id": request.task_id, "agent_id": request.agent_id}
+    return {**names, "partition": job.partition, "offset": job.offset, "attempt": job.attempt}

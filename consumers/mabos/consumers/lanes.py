@@ -17,19 +17,23 @@ class Lanes(Generic[T]):
     """Holds items by lane key. Not thread-safe: one thread owns it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Hashable, deque[T]] = {}  # a key is present while its lane is ready or has an item in hand
+        # A key is present while its lane is ready or has an item in hand; most lanes have nothing more: no deque then.
+        self._waiting: dict[Hashable, deque[T] | None] = {}
         self._ready: deque[tuple[Hashable, T]] = deque()
         self._waiting_count = 0
 
     def add(self, key: Hashable, item: T) -> None:
         """Put an item at the end of its lane."""
-        lane = self._waiting.get(key)
-        if lane is None:
-            self._waiting[key] = deque()
+        if key not in self._waiting:
+            self._waiting[key] = None
             self._ready.append((key, item))
+            return
+        lane = self._waiting[key]
+        if lane is None:
+            self._waiting[key] = deque((item,))
         else:
             lane.append(item)
-            self._waiting_count += 1
+        self._waiting_count += 1
 
     def take(self) -> T | None:
         """The next item that may run, now in hand; None if every lane is empty or has one in hand."""
@@ -48,8 +52,8 @@ class Lanes(Generic[T]):
         """Remove items that are not in hand; returns them. The order of those that stay does not change."""
         dropped: list[T] = []
         for lane in self._waiting.values():
-            kept = [item for item in lane if not unwanted(item)]
-            if len(kept) < len(lane):
+            kept = [item for item in lane or () if not unwanted(item)]
+            if lane is not None and len(kept) < len(lane):
                 dropped += [item for item in lane if unwanted(item)]
                 lane.clear()
                 lane.extend(kept)
@@ -62,6 +66,16 @@ class Lanes(Generic[T]):
             else:
                 self._ready.append((key, item))
         return dropped
+
+    @property
+    def ready(self) -> int:
+        """How many lanes have an item that may run."""
+        return len(self._ready)
+
+    @property
+    def deepest(self) -> int:
+        """How many items wait behind the first of the longest lane."""
+        return max((len(lane) for lane in list(self._waiting.values()) if lane), default=0)
 
     def __len__(self) -> int:
         """How many items wait, ready or not; those in hand do not count."""

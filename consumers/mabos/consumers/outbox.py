@@ -8,30 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import structlog
 from confluent_kafka import KafkaError, Message
 
+from mabos.consumers.answers import Answers
+from mabos.consumers.delivery import Outgoing, Stored
 from mabos.consumers.errors import WorkerFailed
+from mabos.consumers.jobs import names_of
 from mabos.producers.errors import PublishError, PublishFailed, RecordTooLarge
-from mabos.producers.publisher import Publisher, Record
+from mabos.producers.publisher import Publisher
 from mabos.producers.receipts import explain_failure
 
 log = structlog.stdlib.get_logger("mabos.worker")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """A record on its way."""
-
-    record: Record
-    """What is sent."""
-    on_stored: Callable[[], None]
-    """Called once the broker has it; on the publisher's thread."""
-    smaller: Callable[[], Record] | None = None
-    """What to send instead where the record is too large; None if there is nothing smaller."""
 
 
 class Outbox:
@@ -39,11 +29,15 @@ class Outbox:
 
     Args:
         publisher: Sends them.
+        answers: Makes smaller ones of those that are too large.
+        stored: Is told what the broker has.
         on_failure: Called with an error that only a restart can cure; on any thread.
     """
 
-    def __init__(self, publisher: Publisher, *, on_failure: Callable[[WorkerFailed], None]) -> None:
-        self._publisher, self._on_failure = publisher, on_failure
+    def __init__(
+        self, publisher: Publisher, answers: Answers, stored: Stored, *, on_failure: Callable[[WorkerFailed], None]
+    ) -> None:
+        self._publisher, self._answers, self._stored, self._on_failure = publisher, answers, stored, on_failure
         self._waiting: deque[Outgoing] = deque()  # appended by any thread, popped by the reader
 
     def send(self, outgoing: Outgoing) -> None:
@@ -59,9 +53,20 @@ class Outbox:
                 self._waiting.appendleft(outgoing)
                 return
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait for acknowledgements."""
+        self._publisher.flush(timeout_s)
+
+    def stop(self, timeout_s: float) -> None:
+        """Take no more, and wait for acknowledgements; what has none in time may or may not be stored."""
+        try:
+            self._publisher.stop(timeout_s)
+        except PublishFailed as error:
+            self._on_failure(WorkerFailed(str(error)))
+
     def __len__(self) -> int:
-        """How many records wait for room."""
-        return len(self._waiting)
+        """How many records have no acknowledgement yet."""
+        return len(self._publisher) + len(self._waiting)
 
     def _try(self, outgoing: Outgoing) -> bool:
         """False where there is no room; whatever else happens to the record is taken care of."""
@@ -72,16 +77,24 @@ class Outbox:
             return True
 
     def _on_report(self, outgoing: Outgoing, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            outgoing.on_stored()
-        else:
+        if error is not None:
             self._after_failure(outgoing, explain_failure(error, message.topic()))
+            return
+        self._stored.add(outgoing, message.offset())
+        if outgoing.on_stored is not None:
+            outgoing.on_stored()
 
     def _after_failure(self, outgoing: Outgoing, error: PublishError) -> None:
-        if isinstance(error, RecordTooLarge) and outgoing.smaller is not None:
-            outgoing = Outgoing(record=outgoing.smaller(), on_stored=outgoing.on_stored)
+        record, job = outgoing.record, outgoing.job
+        if job.tenure.is_over:
+            return  # the partition is another worker's: nobody waits for this
+        smaller = self._answers.shrink(job, record) if isinstance(error, RecordTooLarge) else None
+        if smaller is not None:
+            outgoing = outgoing._replace(record=smaller)
         elif not isinstance(error, PublishFailed) or not error.may_be_stored:
-            self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error}"))
+            self._on_failure(WorkerFailed(f"a record for {record.topic} cannot be stored: {error}"))
             return
-        log.warning("record not stored, sending again", topic=outgoing.record.topic, cause=str(error))
+        else:
+            self._stored.doubt(outgoing)
+        log.warning("record not stored, sending again", topic=record.topic, cause=str(error), **names_of(job))
         self._waiting.append(outgoing)

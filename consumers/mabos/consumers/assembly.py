@@ -1,0 +1,99 @@
+"""Puts the parts of a worker together, for its settings and limits."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka import Message
+
+from mabos.consumers.agents import AgentGroup
+from mabos.consumers.answers import Answers
+from mabos.consumers.assignment import Assignment
+from mabos.consumers.at_least_once import AtLeastOnce, Commits
+from mabos.consumers.attempts import Attempts
+from mabos.consumers.delivery import Delivery, Stored
+from mabos.consumers.engine import Engine
+from mabos.consumers.errors import WorkerFailed
+from mabos.consumers.exactly_once import ExactlyOnce, transactional
+from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.outbox import Outbox
+from mabos.consumers.progress import TaskSurroundings
+from mabos.consumers.takeover import Takeovers
+from mabos.consumers.triage import Triage
+from mabos.kafka.clients import librdkafka_config
+from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
+from mabos.producers.publisher import Publisher
+from mabos.schemas.codec import REQUEST, RESPONSE, Codec
+from mabos.schemas.registry import SchemaRegistry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What a worker is made of."""
+
+    engine: Engine
+    """Runs jobs."""
+    delivery: Delivery
+    """Gets answers and offsets to the broker."""
+    commits: Commits
+    """Commits offsets."""
+    takeovers: Takeovers
+    """Reads ledgers."""
+    outbox: Outbox
+    """Sends what is no part of a transaction."""
+
+
+def assemble(  # noqa: PLR0913 - it is where all of these meet
+    agents: AgentGroup,
+    settings: Settings,
+    registry: SchemaRegistry,
+    limits: WorkerLimits,
+    assignment: Assignment[Message],
+    on_failure: Callable[[WorkerFailed], None],
+) -> Parts:
+    """The parts of a worker; nothing runs yet but the publisher's thread.
+
+    Raises:
+        RegistryError: The schemas are not registered, or the registry is away and never told their ids.
+        WorkerFailed: With exactly-once delivery: no broker answers.
+    """
+    queue = Queue(name=settings.queue)
+    requests = Codec.for_topic(REQUEST, queue.requests, registry)
+    responses = Codec.for_topic(RESPONSE, queue.responses, registry)
+    answers, stored = Answers(responses, queue), Stored()
+    commits = Commits(queue.requests, assignment, limits.commit_interval_s)
+    publisher = Publisher(settings, client_id="mabos-worker")
+    outbox = Outbox(publisher, answers, stored, on_failure=on_failure)
+    delivery: Delivery = AtLeastOnce(outbox, stored, commits)
+    if limits.delivery == "exactly-once":
+        delivery = ExactlyOnce(
+            _transactional_config(settings, agents),
+            outbox,
+            stored,
+            answers,
+            assignment,
+            commits,
+            interval_s=limits.transaction_interval_s,
+            on_failure=on_failure,
+        )
+    surroundings = TaskSurroundings(queue.requests, answers, delivery, max_result_bytes=settings.max_payload_bytes)
+    engine = Engine(
+        Triage(agents, requests, {}, surroundings),  # type: ignore[arg-type]
+        Attempts(agents, max_result_bytes=settings.max_payload_bytes),
+        answers,
+        delivery,
+        marks=outbox.send,
+        concurrency=limits.concurrency,
+        on_failure=on_failure,
+    )
+    takeovers = Takeovers(settings, agents.name, responses, window=limits.ledger_window, on_failure=on_failure)
+    return Parts(engine=engine, delivery=delivery, commits=commits, takeovers=takeovers, outbox=outbox)
+
+
+def _transactional_config(settings: Settings, agents: AgentGroup) -> dict[str, object]:
+    """A new id each time: what fences a zombie is its place in the group (KIP-447), not its transactional id."""
+    config = librdkafka_config(settings, "producer", client_id="mabos-worker")
+    return transactional(config, f"mabos-{agents.name}-{uuid.uuid4()}")

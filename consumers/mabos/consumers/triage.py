@@ -1,0 +1,123 @@
+"""The triage: what shall be done with a job, decided before any handler runs. It writes nothing and waits for nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from mabos.consumers.agents import AgentGroup
+from mabos.consumers.jobs import Job
+from mabos.consumers.task import Surroundings, Task
+from mabos.consumers.verdicts import Answered, Bury, Mark, Run, Skip, TryAgain, Verdict, cancel, fail, reject
+from mabos.schemas.codec import Codec
+from mabos.schemas.errors import DecodeError, InvalidTask, RegistryUnavailable
+from mabos.schemas.events import Status, TaskError, TaskRequest
+
+MAX_DEATHS = 3
+"""A task is not run again after so many workers went down while it ran."""
+
+_REGISTRY_PAUSE_S = 2.0
+_UNKNOWN_ACTION_PAUSE_S = 1.0
+
+
+class CancelsSeen(Protocol):
+    """Which tasks somebody wants cancelled."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        ...
+
+    def find(self, agent_id: str, task_id: str) -> str | None:
+        """Why a task shall be cancelled; None if it shall not."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocks:
+    """Where time comes from."""
+
+    wall_s: Callable[[], float] = time.time
+    """Seconds since the epoch, for deadlines."""
+    monotonic_s: Callable[[], float] = time.monotonic
+    """Seconds since some moment, for what took how long."""
+
+
+class Triage:
+    """Looks at jobs.
+
+    Args:
+        agents: Which function does what.
+        codec: Decodes requests.
+        cancels: Which tasks shall be cancelled.
+        surroundings: What tasks need of their worker.
+        clocks: Where time comes from.
+    """
+
+    def __init__(
+        self,
+        agents: AgentGroup,
+        codec: Codec[TaskRequest],
+        cancels: CancelsSeen,
+        surroundings: Surroundings,
+        clocks: Clocks | None = None,
+    ) -> None:
+        self._agents, self._codec, self._cancels, self._surroundings = agents, codec, cancels, surroundings
+        self._clocks = clocks or Clocks()
+
+    def look(self, job: Job) -> Verdict:
+        """What shall be done with a job now; it may be asked again, as after a failed attempt."""
+        if job.attempt == 0 and (verdict := self._look_first(job)) is not None:
+            return verdict
+        request = job.request
+        if self._cancels and (reason := self._cancels.find(request.agent_id, request.task_id)) is not None:
+            return cancel(reason)
+        try:
+            payload = request.payload
+        except InvalidTask as error:
+            return reject("invalid_payload", str(error))
+        handler = self._agents.find_handler(payload.get("action"))
+        if handler is None:
+            return self._unknown_action(job)
+        left_s = None
+        if request.deadline_ms is not None:
+            left_s = request.deadline_ms / 1000 - self._clocks.wall_s()
+            if left_s <= 0:
+                return Answered(Status.EXPIRED, error=TaskError(code="expired", message="the deadline had passed"))
+        job.attempt += 1
+        job.task = task = Task(job, payload, self._surroundings)
+        return Run(handler, task, left_s)
+
+    def _look_first(self, job: Job) -> Verdict | None:
+        """What there is to say of a job of which no attempt was made."""
+        if not hasattr(job, "request"):
+            try:
+                job.request = self._codec.decode(job.value)
+            except DecodeError as error:
+                return Bury(error.code, error.reason)
+            except RegistryUnavailable as error:
+                return TryAgain(_REGISTRY_PAUSE_S, f"writer schema unknown: {error}", is_failure=False)
+        request, ledger = job.request, job.tenure.ledger
+        task = request.agent_id, request.task_id
+        if ledger.has(task):
+            return Skip(ledger.find(task))
+        if job.key != request.agent_id.encode():
+            return reject("bad_key", f"the record key is {job.key!a}, not the agent_id", is_dead=True)
+        if job.offset < ledger.suspects_end and not job.is_marked and ledger.is_suspect(request.agent_id, job.offset):
+            marks = ledger.find_marks(task)
+            job.deaths = 1 + (0 if marks is None else marks.count)
+            if job.deaths >= MAX_DEATHS:
+                return fail("worker_lost", f"{job.deaths} workers went down while it ran", None)
+            return Mark()
+        return None
+
+    def _unknown_action(self, job: Job) -> Verdict:
+        """Reject it, or wait for a worker that knows it: while a new release is rolled out, old workers meet new tasks."""
+        now_s = self._clocks.monotonic_s()
+        job.taken_s = job.taken_s or now_s
+        known = ", ".join(self._agents.actions)
+        cause = f"payload.action: no handler takes it, there are: {known}"
+        if now_s - job.taken_s < self._agents.unknown_action_grace_s:
+            return TryAgain(_UNKNOWN_ACTION_PAUSE_S, cause, is_failure=False)
+        return reject("unknown_action", cause)

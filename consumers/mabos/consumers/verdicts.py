@@ -1,0 +1,109 @@
+"""What shall be done with a job: values that the triage and the attempts return, and the engine carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from mabos.consumers.handlers import Handler
+from mabos.consumers.task import Task
+from mabos.schemas.events import Status, TaskError
+
+
+class Run(NamedTuple):
+    """Run its handler."""
+
+    handler: Handler
+    """Which one."""
+    task: Task
+    """What it gets."""
+    left_s: float | None
+    """Seconds until the deadline; None if there is none."""
+
+
+class Answered(NamedTuple):
+    """The task ends here."""
+
+    status: Status
+    """Its outcome."""
+    result_json: str = "{}"
+    """What the handler returned."""
+    error: TaskError | None = None
+    """Why it did not complete."""
+    started_at_ms: int | None = None
+    """When the attempt began; None when the handler did not run."""
+    is_dead: bool = False
+    """Whether the task belongs among the dead letters, too."""
+
+
+class TryAgain(NamedTuple):
+    """Not yet: its lane waits, and it is looked at again."""
+
+    after_s: float
+    """How long to wait."""
+    cause: str
+    """Why, for the log."""
+    is_failure: bool = True
+    """Whether an attempt failed; if not, none was made."""
+
+
+class Awaiting(NamedTuple):
+    """A plain handler returned something that must be awaited."""
+
+    run: Run
+    """The attempt."""
+    found: Awaitable[object]
+    """What it returned."""
+    started_at_ms: int
+    """When the attempt began."""
+
+
+class Skip(NamedTuple):
+    """It has its outcome."""
+
+    response_offset: int | None
+    """Where that stands; None if it was written lately."""
+
+
+class Mark(NamedTuple):
+    """It may have killed a worker: that it begins must stand on the log before it does."""
+
+
+class Bury(NamedTuple):
+    """It is no task: a dead letter, and no response."""
+
+    code: str
+    """The kind of fault."""
+    cause: str
+    """What is wrong with it."""
+
+
+Verdict = Run | Answered | TryAgain | Awaiting | Skip | Mark | Bury
+
+
+def reject(code: str, message: str, *, started_at_ms: int | None = None, is_dead: bool = False) -> Answered:
+    """The task asks for what cannot be done."""
+    error = TaskError(code=code, message=shorten(message))
+    return Answered(Status.REJECTED, error=error, started_at_ms=started_at_ms, is_dead=is_dead)
+
+
+def fail(code: str, message: str, started_at_ms: int | None) -> Answered:
+    """The task could not be done, and may be asked again."""
+    error = TaskError(code=code, message=shorten(message), retryable=True)
+    return Answered(Status.FAILED, error=error, started_at_ms=started_at_ms, is_dead=True)
+
+
+def cancel(reason: str, started_at_ms: int | None = None) -> Answered:
+    """Somebody wanted it cancelled."""
+    error = TaskError(code="cancelled", message=shorten(reason or "it was cancelled"))
+    return Answered(Status.CANCELLED, error=error, started_at_ms=started_at_ms)
+
+
+_MAX_MESSAGE_CHARS = 2000
+
+
+def shorten(text: str) -> str:
+    """A message that fits into a response, whatever an exception had to say."""
+    if len(text) > _MAX_MESSAGE_CHARS:
+        text = text[: _MAX_MESSAGE_CHARS - 3] + "..."
+    return text.encode("utf-8", "replace").decode()  # a lone surrogate would not encode
