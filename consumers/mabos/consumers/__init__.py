@@ -2,6 +2,7 @@
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.client import AsyncTaskClient, TaskClient
+from mabos.consumers.controls import ControlFeed
 from mabos.consumers.errors import CallTimeout, FeedStopped, InvalidHandler, Reject, WorkerFailed
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
@@ -12,6 +13,7 @@ __all__ = [
     "AgentGroup",
     "AsyncTaskClient",
     "CallTimeout",
+    "ControlFeed",
     "FeedStopped",
     "InvalidHandler",
     "Reject",
