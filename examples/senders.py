@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from mabos.cli.tasks import read_lines
+from mabos.cli.task_lines import read_lines
 from mabos.kafka.settings import Settings
 from mabos.producers import PublishFailed, TaskProducer
 

@@ -105,6 +105,8 @@ def test_help_is_plain_in_a_pipe(typed: Typed) -> None:
         ("call", "Missing option '--agent'"),
         ("call -a a --timeout 0", "Invalid value for '--timeout'"),
         ("send -a a -o xml", "Invalid value for '--output'"),
+        ("tasks cancel t", "Missing option '--agent'"),
+        ("tasks cancel -a a", "Missing argument 'TASK_ID'"),
         ("worker run", "Missing argument 'MODULE:AGENTS'"),
         ("worker run nonsense", '"nonsense" is not module:name'),
         ("worker run no.such:agents", "module no.such cannot be imported"),
@@ -150,6 +152,7 @@ def test_nobody_there_is_one_line_within_seconds(lone_mabos: Mabos) -> None:
     expected = {
         "send -a a": no_kafka,
         "call -a a": no_kafka,
+        "tasks cancel t -a a": no_kafka,
         "topics diff": no_kafka,
         "topics apply": no_kafka,
         "schema list": no_registry,

@@ -44,11 +44,11 @@ Change = Callable[[Callable[[dict[str, Any]], Any]], str]
 
 
 def test_the_bundled_schemas_are_compatible(mabos: Typed, settings: Settings) -> None:
-    """With themselves, and with what the registry has; both are in the table."""
+    """With themselves, and with what the registry has; each is in the table."""
     done = mabos("schema", "check")
     assert (done.code, done.err) == (0, "")
     assert [line.split()[1:3] for line in done.out.splitlines()[1:]] == [
-        [f"mabos.{settings.queue}.{topic}-value", "compatible"] for topic in ("requests", "responses")
+        [f"mabos.{settings.queue}.{topic}-value", "compatible"] for topic in ("requests", "responses", "controls")
     ]
 
 
@@ -79,9 +79,10 @@ def test_without_the_registry_it_says_what_it_compared_with(lone_mabos: Typed) -
     """The bundled schemas still stand in, with a warning per file; the answer is still an answer."""
     done = lone_mabos("schema", "check")
     assert done.code == 0
-    first, second = done.err.splitlines()
+    first, second, third = done.err.splitlines()
     assert first.startswith("TaskRequest: compared with the bundled schema only: schema registry at http")
     assert second.startswith("TaskResponse: compared with the bundled schema only: ")
+    assert third.startswith("TaskControl: compared with the bundled schema only: ")
 
 
 @pytest.mark.parametrize(
@@ -111,10 +112,10 @@ def test_registering_twice_is_registering_once(mabos: Typed, settings: Settings)
     first, second = mabos("schema", "register", "-o", "json"), mabos("schema", "register", "-o", "json")
     assert (first.code, second.code) == (0, 0)
     assert first.out == second.out
-    assert len(json.loads(first.out)) == 2
+    assert len(json.loads(first.out)) == 3
     rows = mabos("schema", "list", "-o", "ndjson").rows()
     assert [(row["subject"], row["version"]) for row in rows] == [
-        (f"mabos.{settings.queue}.{topic}-value", "version 1") for topic in ("requests", "responses")
+        (f"mabos.{settings.queue}.{topic}-value", "version 1") for topic in ("requests", "responses", "controls")
     ]
     assert rows[0]["fields"] == "type, task_id, agent_id, payload, deadline"
 

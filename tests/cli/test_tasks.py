@@ -1,138 +1,68 @@
-"""Tasks as people write them: what is refused is named, so that they can mend it."""
+"""``mabos tasks``: what was said stands in the controls, and the command tells so."""
 
 from __future__ import annotations
 
-import codecs
 import json
-from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mabos.cli.tasks import TaskArguments, read_lines, read_task, read_time
-from mabos.schemas.errors import InvalidTask
-
-GOOD: dict[str, Any] = {"agent_id": "a", "payload": {"action": "echo"}}
-
-
-def read(**fields: Any) -> TaskArguments:
-    return read_task(json.dumps(GOOD | fields))
+from mabos.kafka.clients import open_registry
+from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
+from mabos.schemas import CONTROL, Codec, TaskControl, Verb
+from tests.cli.command import InProcess, Mabos, Typed
+from tests.support.road import read_topic
 
 
-def test_a_whole_task_is_read() -> None:
-    """Every field arrives as ``send_task_request`` takes it."""
-    task = read(task_id="t", type="TaskRequest", deadline="2030-01-31T12:00:00+01:00", headers={"traceparent": "00-1"})
-    assert task == TaskArguments(
-        task_id="t",
-        agent_id="a",
-        payload={"action": "echo"},
-        deadline=datetime(2030, 1, 31, 12, tzinfo=timezone(timedelta(hours=1))),
-        headers={"traceparent": "00-1"},
+@pytest.fixture
+def typed(mabos: Mabos, in_process: InProcess) -> Typed:
+    """The command, in this process."""
+    return in_process(mabos)
+
+
+def said(settings: Settings) -> dict[str, TaskControl]:
+    """What the controls topic holds, by position."""
+    topic = Queue(name=settings.queue).controls
+    codec = Codec.for_topic(CONTROL, topic, open_registry(settings))
+    return {
+        f"{topic}:{record.partition}:{record.offset}": codec.decode(record.value)
+        for record in read_topic(settings, topic)
+    }
+
+
+def test_a_cancel_is_told_in_a_line(typed: Typed, settings: Settings) -> None:
+    """Which task, where the cancel stands, and that an answer would stay."""
+    done = typed("tasks", "cancel", "report-7", "--agent", "support-01")
+    ((position, control),) = said(settings).items()
+    assert control == TaskControl(task_id="report-7", agent_id="support-01", verb=Verb.CANCEL)
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        f"the cancel of task report-7 of agent support-01 is stored at {position}; "
+        "if the task is answered already, its answer stays\n"
     )
 
 
-def test_what_is_not_given_is_none() -> None:
-    """Only agent_id and payload are needed; null is as good as missing."""
-    for task in (read(), read(task_id=None, deadline=None, headers=None)):
-        assert (task["task_id"], task["deadline"], task["headers"]) == (None, None, None)
+def test_a_program_gets_the_fields(typed: Typed, settings: Settings) -> None:
+    """As JSON, the reason among them."""
+    done = typed("tasks", "cancel", "report-7", "-a", "агент", "--reason", "asked twice", "-o", "json")
+    ((position, control),) = said(settings).items()
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out) == {
+        "task_id": "report-7",
+        "agent_id": "агент",
+        "reason": "asked twice",
+        "position": position,
+    }
+    assert control.reason == "asked twice"
 
 
-@pytest.mark.parametrize(
-    ("text", "field", "reason"),
-    [
-        ("", "task", "is not JSON"),
-        ("{", "task", "is not JSON"),
-        ("[]", "task", "must be a JSON object, not an array"),
-        ("7", "task", "must be a JSON object, not a number"),
-        ('"a"', "task", "must be a JSON object, not a string"),
-        ("null", "task", "must be a JSON object, not null"),
-        (b"\xff{}", "task", "is not UTF-8"),
-        ('{"agent_id": "a", "agent_id": "b", "payload": {}}', "task", '"agent_id" stands twice'),
-        ('{"agent_id": "a", "payload": {"n": NaN}}', "task", "NaN is not a JSON number"),
-        ("{}", "agent_id", "is missing"),
-        ('{"agent_id": "a"}', "payload", "is missing"),
-        ('{"payload": {}}', "agent_id", "is missing"),
-    ],
-)
-def test_what_is_no_task_is_refused(text: str | bytes, field: str, reason: str) -> None:
-    """The error names the field, or says that it is no task at all."""
-    with pytest.raises(InvalidTask) as caught:
-        read_task(text)
-    assert caught.value.field == field
-    assert reason in caught.value.reason
-
-
-@pytest.mark.parametrize(
-    ("fields", "field", "reason"),
-    [
-        ({"type": "TaskResponse"}, "type", 'must be "TaskRequest"'),
-        ({"deadline": "tomorrow"}, "deadline", "must be a time such as"),
-        ({"deadline": 17}, "deadline", "must be a time such as"),
-        ({"deadline": ""}, "deadline", "must be a time such as"),
-        ({"deadline": "2030-01-31T12:00:00"}, "deadline", "has no time zone"),
-        ({"headers": ["a"]}, "headers", "must be an object of strings"),
-        ({"headers": {"n": 1}}, "headers.n", "must be a string"),
-    ],
-)
-def test_a_bad_field_is_named(fields: dict[str, Any], field: str, reason: str) -> None:
-    """Each field that can be wrong by itself says what it should have been."""
-    with pytest.raises(InvalidTask) as caught:
-        read(**fields)
-    assert caught.value.field == field
-    assert reason in caught.value.reason
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("agentid", "agent_id"), ("taskid", "task_id"), ("paylod", "payload"), ("dead_line", "deadline")],
-)
-def test_a_misspelt_field_gets_a_suggestion(name: str, meant: str) -> None:
-    """An unknown field is refused, not passed over, and the one that was meant is named."""
-    with pytest.raises(InvalidTask, match=f"^{name}: is no field of a task, did you mean {meant}\\?$"):
-        read(**{name: "x"})
-
-
-def test_a_strange_field_gets_no_suggestion() -> None:
-    """Nothing is guessed where nothing is near."""
-    with pytest.raises(InvalidTask, match=r"^zzz: is no field of a task$"):
-        read(zzz=1)
-
-
-@given(st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30))])))
-def test_times_are_read_back(moment: datetime) -> None:
-    """What RFC 3339 writes is read to the microsecond."""
-    assert read_time("deadline", moment.isoformat()) == moment
-
-
-def test_z_is_utc() -> None:
-    """The short form that most people write."""
-    assert read_time("deadline", "2030-01-31T12:00:00Z") == datetime(2030, 1, 31, 12, tzinfo=UTC)
-
-
-def test_lines_are_numbered_as_an_editor_does() -> None:
-    """Empty lines count, and are no tasks; bad ones come with their number and error; line ends do not matter."""
-    good = json.dumps(GOOD).encode()
-    text = codecs.BOM_UTF8 + good + b"\r\n\r\n  \nnonsense\n" + good
-    lines = list(read_lines(text.splitlines(keepends=True)))
-    assert [line.number for line in lines] == [1, 4, 5]
-    assert [line.task is None for line in lines] == [False, True, False]
-    assert str(lines[1].error) == "task: is not JSON: Expecting value at column 1"
-
-
-def test_lines_are_read_one_at_a_time() -> None:
-    """A pipe that never ends is read as it comes."""
-
-    def pipe() -> Any:
-        yield json.dumps(GOOD).encode()
-        raise AssertionError("read ahead")
-
-    assert next(read_lines(pipe())).number == 1
-
-
-@given(st.lists(st.binary(max_size=20).filter(lambda line: b"\n" not in line), max_size=10))
-def test_no_line_breaks_the_reading(lines: list[bytes]) -> None:
-    """Whatever a file holds, each line is a task, an error, or empty."""
-    for line in read_lines(lines):
-        assert (line.task is None) != (line.error is None)
+def test_what_is_no_task_is_refused(typed: Typed, settings: Settings) -> None:
+    """In one line that names the field, with exit code 2; nothing is stored."""
+    for arguments, problem in {
+        ("", "--agent", "a"): "task_id: must not be empty",
+        ("t", "--agent", "a\n"): "agent_id: must not hold control characters or lone surrogates",
+        ("t", "--agent", "a", "--reason", "x" * 1001): "reason: takes 1001 bytes, at most 1000 are allowed",
+    }.items():
+        done = typed("tasks", "cancel", *arguments)
+        assert (done.code, done.out, done.error) == (2, "", problem)
+    assert said(settings) == {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -54,14 +53,12 @@ def registry() -> FakeRegistry:
 
 
 @pytest.fixture
-def feed(registry: FakeRegistry) -> Iterator[ResponseFeed]:
-    made = ResponseFeed(Settings(bootstrap_servers="127.0.0.1:1"), registry.as_registry)
-    yield made
-    made._consumer.close()
+def feed(registry: FakeRegistry) -> ResponseFeed:
+    return ResponseFeed(Settings(bootstrap_servers="127.0.0.1:1"), registry.as_registry)
 
 
 def take(feed: ResponseFeed, event: TaskResponse, **options: int) -> None:
-    feed._take(cast(Message, Read(event, **options)))
+    feed._tail._take(cast(Message, Read(event, **options)))
 
 
 def test_a_waiter_gets_the_first_terminal_response(feed: ResponseFeed) -> None:

@@ -75,11 +75,12 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
     worker = commands("worker")[0].split()
     with program([str(BIN / worker[0]), *worker[1:]], env, tmp_path):
         told = run(f"{sys.executable} sdk.py", env, tmp_path)
-        call, send, pipe = (run(command, env, tmp_path) for command in commands("cli"))
+        call, send, pipe, cancel = (run(command, env, tmp_path) for command in commands("cli"))
     assert "completed {'text': 'Hello, Ada!'}" in told
     assert '"Hello, Ada!"' in call
     assert f"mabos.{env['MABOS_QUEUE']}.requests:" in send
     assert pipe.startswith('{"')
+    assert f"stored at mabos.{env['MABOS_QUEUE']}.controls:" in cancel
 
 
 def test_http(env: dict[str, str], tmp_path: Path) -> None:

@@ -12,7 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mabos.schemas import REQUEST, RESPONSE, Codec, DecodeError, Status, TaskError, TaskRequest, TaskResponse
+from mabos.schemas import (
+    CONTROL,
+    REQUEST,
+    RESPONSE,
+    Codec,
+    DecodeError,
+    Status,
+    TaskControl,
+    TaskError,
+    TaskRequest,
+    TaskResponse,
+    Verb,
+)
 from mabos.schemas.codec import MAX_RECORD_BYTES
 from tests.schemas.strategies import requests, responses
 
@@ -20,7 +32,7 @@ CODES = {
     *("empty", "too_large", "bad_magic", "unknown_schema", "foreign_schema", "refused_schema"),
     *("truncated", "trailing_bytes", "not_canonical", "bad_text", "bad_value"),
 }
-SCHEMAS = {1: REQUEST.schema_text, 2: RESPONSE.schema_text}
+SCHEMAS = {1: REQUEST.schema_text, 2: RESPONSE.schema_text, 3: CONTROL.schema_text}
 
 
 class Source:
@@ -31,7 +43,7 @@ class Source:
         return SCHEMAS.get(schema_id)
 
 
-REQUESTS, RESPONSES = Codec(REQUEST, 1, Source()), Codec(RESPONSE, 2, Source())
+REQUESTS, RESPONSES, CONTROLS = Codec(REQUEST, 1, Source()), Codec(RESPONSE, 2, Source()), Codec(CONTROL, 3, Source())
 HEAD = b"\0\0\0\0"
 TYPE, TASK, AGENT = b"\x16TaskRequest", b"\x02t", b"\x02a"
 IDS = b"\x18TaskResponse" + TASK + AGENT
@@ -46,6 +58,7 @@ FAILED = RESPONSES.encode(
         started_at_ms=1_790_000_000_000,
     )
 )
+CANCEL = CONTROLS.encode(TaskControl(task_id="t", agent_id="a", verb=Verb.CANCEL, reason="asked twice"))
 
 
 def judge(codec: Codec[Any], value: bytes | None) -> str:
@@ -132,6 +145,14 @@ RESPONSE_ROWS = {
 }
 
 
+CONTROL_ROWS = {
+    "verb -1": (b"\x01\0", "bad_value"),
+    "verb 2": (b"\x04\0", "bad_value"),
+    "reason of 1001 bytes": (b"\x02\xd2\x0f" + b"x" * 1001, "bad_value"),
+    "cancel": (b"\x02\0", "event"),
+}
+
+
 @pytest.mark.parametrize(("value", "code"), REQUEST_ROWS.values(), ids=REQUEST_ROWS)
 def test_hostile_requests(value: bytes | None, code: str) -> None:
     """Each kind of broken record is told by its code, in at most 50 ms."""
@@ -143,6 +164,12 @@ def test_hostile_requests(value: bytes | None, code: str) -> None:
 def test_hostile_responses(tail: bytes, code: str) -> None:
     """No index counts from the end, no boolean is 2, and no attempt needs more than 32 bits."""
     assert judge(RESPONSES, HEAD + b"\x02" + IDS + tail) == code
+
+
+@pytest.mark.parametrize(("tail", "code"), CONTROL_ROWS.values(), ids=CONTROL_ROWS)
+def test_hostile_controls(tail: bytes, code: str) -> None:
+    """Only what says cancel is a cancel."""
+    assert judge(CONTROLS, HEAD + b"\x03\x16TaskControl" + TASK + AGENT + tail) == code
 
 
 @given(requests, responses)
@@ -197,7 +224,7 @@ def test_mutated_records_in_bulk() -> None:
         for number in range(40_000):
             if number == 10_000:
                 before_bytes = tracemalloc.get_traced_memory()[0]
-            codec, value = chance.choice([(REQUESTS, PLAIN), (RESPONSES, FAILED)])
+            codec, value = chance.choice([(REQUESTS, PLAIN), (RESPONSES, FAILED), (CONTROLS, CANCEL)])
             value = mutate(chance, value)
             code = judge(codec, value)
             assert number % 10 or is_quick(codec, value)

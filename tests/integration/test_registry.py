@@ -17,6 +17,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from mabos.kafka.local_registry import LocalRegistry
 from mabos.schemas import (
+    CONTROL,
     REQUEST,
     RESPONSE,
     Codec,
@@ -66,7 +67,7 @@ def adding(text: str, **field: Any) -> str:
     return json.dumps(schema | {"fields": [*schema["fields"], field]})
 
 
-@pytest.mark.parametrize("text", [REQUEST.schema_text, RESPONSE.schema_text])
+@pytest.mark.parametrize("text", [REQUEST.schema_text, RESPONSE.schema_text, CONTROL.schema_text])
 def test_the_contract_is_registered_once(url: str, subject: str, text: str) -> None:
     """The bundled schemas are taken, and whoever registers them again gets the same id."""
     with open_registry(url) as first, open_registry(url) as second:

@@ -78,6 +78,8 @@ def test_the_file_wants_the_four_topics_of_a_queue() -> None:
         assert spec.config["cleanup.policy"] == "delete"
     retention = {name: int(spec.config["retention.ms"]) for name, spec in specs.items()}
     assert retention[queue.dead_letters] > retention[queue.requests]
+    longest_ms = retention[queue.requests] + int(specs[queue.requests].config["segment.ms"])
+    assert retention[queue.controls] > longest_ms  # a request lives as long as the newest of its segment
 
 
 @pytest.mark.parametrize(("brokers", "copies", "in_sync"), [(1, 1, "1"), (2, 2, "1"), (3, 3, "2"), (7, 3, "2")])

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from mabos.schemas import Status, TaskError, TaskRequest, TaskResponse
+from mabos.schemas import Status, TaskControl, TaskError, TaskRequest, TaskResponse, Verb
 
 MAX_TIME_MS = 253_402_300_799_999
 
@@ -54,6 +54,8 @@ responses = st.builds(
     attempt=st.integers(0, 2**31 - 1),
     started_at_ms=times,
 )
+reasons = st.text(characters, max_size=333).filter(lambda text: len(text.encode()) <= 1000)
+controls = st.builds(TaskControl, task_id=ids, agent_id=ids, verb=st.sampled_from(Verb), reason=reasons)
 
 
 def nested(depth: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 
 from mabos.schemas import (
+    CONTROL,
     REQUEST,
     RESPONSE,
     Codec,
@@ -21,15 +22,18 @@ from mabos.schemas import (
     RegistryUnavailable,
     SchemaError,
     Status,
+    TaskControl,
     TaskError,
     TaskRequest,
     TaskResponse,
+    Verb,
 )
 from mabos.schemas.writer import compile_writer
-from tests.schemas.strategies import requests, responses
+from tests.schemas.strategies import controls, requests, responses
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 REQUEST_SCHEMA: dict[str, Any] = json.loads(REQUEST.schema_text)
+CONTROL_SCHEMA: dict[str, Any] = json.loads(CONTROL.schema_text)
 RESPONSE_SCHEMA: dict[str, Any] = json.loads(RESPONSE.schema_text)
 PLAIN = TaskRequest(task_id="t", agent_id="a", payload_json='{"action":"add"}')
 
@@ -72,7 +76,7 @@ def without_times(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def decode_foreign(schema: dict[str, Any], value: dict[str, Any]) -> Any:
-    event_type: Any = REQUEST if schema["name"] == "TaskRequest" else RESPONSE
+    event_type: Any = {found.name: found for found in (REQUEST, RESPONSE, CONTROL)}[schema["name"]]
     return Codec(event_type, 1, Schemas({9: json.dumps(schema)})).decode(record_of(schema, value))
 
 
@@ -82,9 +86,12 @@ def test_golden_records(file: Path) -> None:
     golden = json.loads(file.read_text(encoding="utf-8"))
     fields: dict[str, Any] = golden["fields"]
     codec: Codec[Any]
-    event: TaskRequest | TaskResponse
+    event: TaskRequest | TaskResponse | TaskControl
     if file.stem.startswith("request"):
         codec, event = Codec(REQUEST, golden["schema_id"], Schemas()), TaskRequest(**fields)
+    elif file.stem.startswith("control"):
+        codec = Codec(CONTROL, golden["schema_id"], Schemas())
+        event = TaskControl(**fields | {"verb": Verb(fields["verb"])})
     else:
         error = fields.pop("error")
         codec = Codec(RESPONSE, golden["schema_id"], Schemas())
@@ -109,6 +116,13 @@ def test_a_response_survives_the_wire(response: TaskResponse) -> None:
     assert codec.decode(codec.encode(response)) == response
 
 
+@given(controls)
+def test_a_control_survives_the_wire(control: TaskControl) -> None:
+    """Whatever a control holds, its bytes decode to it."""
+    codec = Codec(CONTROL, 3, Schemas())
+    assert codec.decode(codec.encode(control)) == control
+
+
 @given(requests)
 def test_fastavro_reads_what_we_write(request: TaskRequest) -> None:
     """Any Avro library reads our body under the bundled schema, times as datetimes."""
@@ -122,10 +136,10 @@ def test_fastavro_reads_what_we_write(request: TaskRequest) -> None:
     assert record["deadline"] == request.deadline
 
 
-@given(requests | responses)
-def test_we_write_what_fastavro_writes(event: TaskRequest | TaskResponse) -> None:
+@given(requests | responses | controls)
+def test_we_write_what_fastavro_writes(event: TaskRequest | TaskResponse | TaskControl) -> None:
     """Our bytes are those of fastavro under the same schema and id."""
-    event_type: Any = REQUEST if isinstance(event, TaskRequest) else RESPONSE
+    event_type: Any = {found.event: found for found in (REQUEST, RESPONSE, CONTROL)}[type(event)]
     schema = without_times(json.loads(event_type.schema_text))
     assert Codec(event_type, 9, Schemas()).encode(event) == record_of(schema, event.to_record())
 
@@ -149,6 +163,12 @@ def test_the_statuses_are_the_symbols() -> None:
     """Each symbol of the schema is a status and each status a symbol, in one order."""
     (status,) = [field["type"] for field in RESPONSE_SCHEMA["fields"] if field["name"] == "status"]
     assert status["symbols"] == [status.value for status in Status]
+
+
+def test_the_verbs_are_the_symbols() -> None:
+    """Each symbol of the schema is a verb and each verb a symbol, in one order."""
+    (verb,) = [field["type"] for field in CONTROL_SCHEMA["fields"] if field["name"] == "verb"]
+    assert verb["symbols"] == [verb.value for verb in Verb]
 
 
 @pytest.mark.parametrize("schema_id", [0, -1, 2**31])
@@ -211,6 +231,17 @@ def test_an_unknown_status_reads_as_in_progress() -> None:
     event = TaskResponse(task_id="t", agent_id="a", status=Status.FAILED)
     assert decode_foreign(newer, event.to_record()) == event
     assert decode_foreign(newer, event.to_record() | {"status": "paused"}).status is Status.IN_PROGRESS
+
+
+def test_an_unknown_verb_is_no_cancel() -> None:
+    """What a newer writer says and this reader does not know does nothing; an older writer said nothing at all."""
+    verb = {"type": {"type": "enum", "name": "TaskVerb", "symbols": ["other", "cancel", "park"], "default": "other"}}
+    newer = changed(CONTROL_SCHEMA, verb=verb | {"default": "other"})
+    event = TaskControl(task_id="t", agent_id="a", verb=Verb.CANCEL, reason="r")
+    assert decode_foreign(newer, event.to_record()) == event
+    assert decode_foreign(newer, event.to_record() | {"verb": "park"}).verb is Verb.OTHER
+    oldest = changed(CONTROL_SCHEMA, type=None, verb=None, reason=None)
+    assert decode_foreign(oldest, {"task_id": "t", "agent_id": "a"}).verb is Verb.OTHER
 
 
 def test_promoted_and_aliased_types_are_read() -> None:

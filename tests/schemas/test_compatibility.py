@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mabos.schemas import REQUEST, RESPONSE, find_breaks, parse_schema_text
+from mabos.schemas import CONTROL, REQUEST, RESPONSE, find_breaks, parse_schema_text
 from mabos.schemas.compatibility import find_obstacles
 from mabos.schemas.reader import compile_reader
 
@@ -136,7 +136,7 @@ def test_each_version_counts() -> None:
     assert find_breaks(event(field("int")), history) == []
 
 
-@pytest.mark.parametrize("text", [REQUEST.schema_text, RESPONSE.schema_text])
+@pytest.mark.parametrize("text", [REQUEST.schema_text, RESPONSE.schema_text, CONTROL.schema_text])
 def test_the_contract_is_compatible_with_itself(text: str) -> None:
     """The bundled schemas can be registered twice."""
     schema = parse_schema_text(text)

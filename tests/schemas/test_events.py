@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mabos.schemas import InvalidTask, Status, TaskError, TaskRequest, TaskResponse, new_task_id
+from mabos.schemas import InvalidTask, Status, TaskControl, TaskError, TaskRequest, TaskResponse, Verb, new_task_id
 from mabos.schemas.events import check_id, from_ms, to_ms
-from tests.schemas.strategies import MAX_TIME_MS, is_id, requests, responses
+from tests.schemas.strategies import MAX_TIME_MS, controls, is_id, requests, responses
 
 REQUEST_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "payload_json": "{}"}
 RESPONSE_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "status": Status.COMPLETED}
+CONTROL_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "verb": Verb.CANCEL}
 
 
 @pytest.mark.parametrize("field", ["task_id", "agent_id"])
@@ -37,7 +38,8 @@ RESPONSE_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "status": St
 )
 def test_a_bad_id_is_refused_by_name(field: str, value: Any, reason: str) -> None:
     """No event carries an empty, overlong, binary or unprintable id, and the error names the field."""
-    for make, fields in ((TaskRequest, REQUEST_FIELDS), (TaskResponse, RESPONSE_FIELDS)):
+    events = ((TaskRequest, REQUEST_FIELDS), (TaskResponse, RESPONSE_FIELDS), (TaskControl, CONTROL_FIELDS))
+    for make, fields in events:
         with pytest.raises(InvalidTask, match=reason) as refused:
             make(**fields | {field: value})
         assert refused.value.field == field
@@ -86,6 +88,23 @@ def test_a_bad_request_field_is_refused_by_name(changes: dict[str, Any], field: 
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("changes", "field", "reason"),
+    [
+        ({"verb": "cancel"}, "verb", "Verb"),
+        ({"reason": None}, "reason", "string"),
+        ({"reason": "x" * 1001}, "reason", "1001 bytes"),
+        ({"reason": "é" * 501}, "reason", "1002 bytes"),
+        ({"reason": "\ud800"}, "reason", "surrogate"),
+    ],
+)
+def test_a_bad_control_field_is_refused_by_name(changes: dict[str, Any], field: str, reason: str) -> None:
+    """What Avro cannot hold, and a reason too long for those who keep many, is refused when the control is made."""
+    with pytest.raises(InvalidTask, match=reason) as refused:
+        TaskControl(**CONTROL_FIELDS | changes)
+    assert refused.value.field == field
+
+
 @given(requests)
 def test_a_request_survives_its_record(request: TaskRequest) -> None:
     """The Avro record of a request holds all of it."""
@@ -98,11 +117,20 @@ def test_a_response_survives_its_record(response: TaskResponse) -> None:
     assert TaskResponse.from_record(response.to_record()) == response
 
 
+@given(controls)
+def test_a_control_survives_its_record(control: TaskControl) -> None:
+    """The Avro record of a control holds all of it, and is its JSON shape."""
+    assert TaskControl.from_record(control.to_record()) == control
+    assert control.to_json() == control.to_record()
+
+
 def test_a_record_of_another_type_is_refused() -> None:
     """A record that calls itself something else is not taken for an event."""
     with pytest.raises(InvalidTask, match="TaskRequest") as refused:
         TaskRequest.from_record(TaskRequest(**REQUEST_FIELDS).to_record() | {"type": "Other"})
     assert refused.value.field == "type"
+    with pytest.raises(InvalidTask, match="TaskControl"):
+        TaskControl.from_record(TaskControl(**CONTROL_FIELDS).to_record() | {"type": "TaskRequest"})
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"a":NaN}', '"\ud800"', "[" * 100_000])
@@ -135,6 +163,13 @@ def test_json_shapes() -> None:
         "error": {"code": "oops", "message": "no", "retryable": False},
         "attempt": 2,
         "started_at": None,
+    }
+    assert TaskControl(**CONTROL_FIELDS, reason="asked twice").to_json() == {
+        "type": "TaskControl",
+        "task_id": "t",
+        "agent_id": "a",
+        "verb": "cancel",
+        "reason": "asked twice",
     }
 
 

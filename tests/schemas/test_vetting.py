@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mabos.schemas import REQUEST, RESPONSE, SchemaError, parse_schema_text
+from mabos.schemas import CONTROL, REQUEST, RESPONSE, SchemaError, parse_schema_text
 
 
 def record(*fields: dict[str, Any], **more: Any) -> str:
@@ -152,7 +152,7 @@ GOOD_DEFAULTS: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("text", [REQUEST.schema_text, RESPONSE.schema_text])
+@pytest.mark.parametrize("text", [REQUEST.schema_text, RESPONSE.schema_text, CONTROL.schema_text])
 def test_the_contract_passes(text: str) -> None:
     """The two bundled schemas are safe, and come back as they are."""
     assert parse_schema_text(text) == json.loads(text)

@@ -22,7 +22,9 @@ for room in {rooms!r}:
     module = importlib.import_module("mabos." + room)
     assert "site-packages" in module.__file__, module.__file__
     assert pathlib.Path(module.__file__).with_name("py.typed").is_file(), room
-assert "TaskRequest" in read_schema("task_request") and "site-packages" in str(SCHEMA_FOLDER)
+for name in ("TaskRequest", "TaskResponse", "TaskControl"):
+    assert name in read_schema("task_" + name[4:].lower()), name
+assert "site-packages" in str(SCHEMA_FOLDER)
 assert len(read_topic_specs(Queue(), brokers=1)) == 4
 assert len(locked_artifacts("broker")) > 40
 """

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from mabos.cli import gateway, platform, schema, send, status, topics, worker
+from mabos.cli import gateway, platform, schema, send, status, tasks, topics, worker
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import EXIT_AWAY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 from mabos.cli.output import make_streams_safe, print_error, print_note
@@ -42,6 +42,7 @@ app.command("send", epilog="Example: mabos send --agent support-01 --action echo
     send.send
 )
 app.command("call", epilog="Example: mabos call --agent support-01 --action echo --timeout 5")(send.call)
+app.add_typer(tasks.app, name="tasks")
 app.add_typer(worker.app, name="worker")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schema.app, name="schema")

@@ -57,6 +57,11 @@ def print_record(record: Mapping[str, Any], output: Output) -> None:
         _write(json.dumps(record, ensure_ascii=False, indent=2) if output is Output.JSON else _dump(record))
 
 
+def print_line(text: str) -> None:
+    """Print a result that is a sentence."""
+    _write(one_line(text))
+
+
 def print_step(text: str) -> None:
     """Say what is being done now."""
     console.print(f"· {one_line(text)}")

@@ -11,9 +11,10 @@ import typer
 from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, settings_for
 from mabos.cli.output import Output, print_rows, print_warning
 from mabos.kafka.clients import open_registry
+from mabos.kafka.queues import event_types
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.schemas.codec import REQUEST, RESPONSE, subject_of
+from mabos.schemas.codec import subject_of
 from mabos.schemas.compatibility import find_breaks
 from mabos.schemas.errors import IncompatibleSchema, RegistryUnavailable, SchemaError
 from mabos.schemas.registry import SchemaRegistry
@@ -24,9 +25,9 @@ app = typer.Typer(
 )
 
 FilesArgument = Annotated[
-    list[Path] | None, typer.Argument(help="Schema files (.avsc).", show_default="the two bundled ones")
+    list[Path] | None, typer.Argument(help="Schema files (.avsc).", show_default="the bundled ones")
 ]
-_BUNDLED = {REQUEST.name: REQUEST.schema_text, RESPONSE.name: RESPONSE.schema_text}
+_BUNDLED = {event_type.name: event_type.schema_text for event_type in event_types(Queue()).values()}
 _Row = dict[str, str | int | None]
 
 
@@ -110,8 +111,8 @@ def _read(files: list[Path] | None) -> list[tuple[str, str]]:
 
 
 def _subject(schema: Mapping[str, Any], settings: Settings) -> str:
-    name, queue = schema["name"], Queue(name=settings.queue)
-    topics = {REQUEST.name: queue.requests, RESPONSE.name: queue.responses}
+    name = schema["name"]
+    topics = {event_type.name: topic for topic, event_type in event_types(Queue(name=settings.queue)).items()}
     if name not in topics:
         raise IncompatibleSchema(name, [f"it must be {' or '.join(topics)}: a renamed record breaks every reader"])
     return subject_of(topics[name])

@@ -15,7 +15,7 @@ import typer
 
 from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, find_cluster, settings_for
 from mabos.cli.output import Output, print_error, print_record, print_rows, progress_bar
-from mabos.cli.tasks import TaskArguments, TaskLine, read_lines, read_time
+from mabos.cli.task_lines import TaskArguments, TaskLine, read_lines, read_time
 from mabos.consumers.client import TaskClient
 from mabos.kafka.settings import Settings
 from mabos.producers.errors import PublishFailed

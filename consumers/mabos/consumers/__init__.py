@@ -2,6 +2,7 @@
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.client import AsyncTaskClient, TaskClient
+from mabos.consumers.controls import ControlFeed
 from mabos.consumers.errors import CallTimeout, FeedStopped, InvalidHandler, Reject, TaskCancelled, WorkerFailed
 from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.responses import ResponseFeed
@@ -13,6 +14,7 @@ __all__ = [
     "AgentGroup",
     "AsyncTaskClient",
     "CallTimeout",
+    "ControlFeed",
     "FeedStopped",
     "InvalidHandler",
     "Reject",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from mabos.kafka.clients import librdkafka_config
+from mabos.kafka.errors import BrokerUnavailable
 from mabos.kafka.settings import Settings
 
 _BATCH_RECORDS = 1000
 _POLL_S = 0.5
+_STALL_S = 30.0
 
 
 def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapping[int, int]) -> Iterator[Message]:
@@ -23,6 +26,7 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
         end: The offset before which to stop, by partition; a partition that is missing is not read.
 
     Raises:
+        BrokerUnavailable: No record came for 30 s.
         KafkaException: The broker refuses to be read.
     """
     left = {partition: offset for partition, offset in end.items() if begin.get(partition, 0) < offset}
@@ -31,18 +35,30 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
     consumer = Consumer(librdkafka_config(settings, "reader", client_id="mabos-log"))
     try:
         consumer.assign([TopicPartition(topic, partition, begin.get(partition, 0)) for partition in left])
+        give_up_s = time.monotonic() + _STALL_S
         while left:
-            for message in consumer.consume(_BATCH_RECORDS, _POLL_S):
-                error = message.error()
-                if error is not None:
-                    if error.retriable():
-                        continue
-                    raise KafkaException(error)
+            for message in _read_batch(consumer):
                 if (message.offset() or 0) < left.get(message.partition() or 0, 0):
                     yield message
+                give_up_s = time.monotonic() + _STALL_S  # after the yield: time that the reader takes is no stall
             # asked after each batch, since transaction markers at the end are passed without giving a record
             for place in consumer.position([TopicPartition(topic, partition) for partition in left]):
                 if place.offset >= left[place.partition]:
                     del left[place.partition]
+            if left and time.monotonic() > give_up_s:
+                raise BrokerUnavailable(
+                    f"Kafka at {settings.bootstrap_servers} gave no record of {topic} for {_STALL_S:g} s: is it up?"
+                )
     finally:
         consumer.close()
+
+
+def _read_batch(consumer: Consumer) -> list[Message]:
+    """The next record as soon as there is one, and all that came with it."""
+    first = consumer.poll(_POLL_S)  # consume(n, timeout) would wait the whole timeout
+    messages = [] if first is None else [first, *consumer.consume(_BATCH_RECORDS, 0)]
+    for message in messages:
+        error = message.error()
+        if error is not None and not error.retriable():
+            raise KafkaException(error)
+    return [message for message in messages if message.error() is None]

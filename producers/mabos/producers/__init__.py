@@ -1,4 +1,4 @@
-"""Who asks: publish tasks for agents, from threads or an event loop, with a receipt for each."""
+"""Who asks: publish tasks for agents and cancel them, from threads or an event loop, with a receipt for each."""
 
 from mabos.producers.errors import (
     ForkedClient,

@@ -1,4 +1,7 @@
-"""TaskProducer and AsyncTaskProducer: publish tasks for agents. Two faces over one :class:`Publisher`."""
+"""TaskProducer and AsyncTaskProducer: publish tasks for agents, and cancel them.
+
+Two faces over one :class:`Publisher`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from typing import Any, Self
 from mabos.kafka.clients import open_registry
 from mabos.kafka.settings import Settings, load_settings
 from mabos.kafka.topics import Queue
+from mabos.producers.controls import ControlBuilder
 from mabos.producers.publisher import Publisher
 from mabos.producers.receipts import Receipt
 from mabos.producers.requests import RequestBuilder
 from mabos.schemas.codec import REQUEST, Codec
+from mabos.schemas.events import Verb
 from mabos.schemas.registry import SchemaRegistry
 
 
@@ -30,7 +35,9 @@ class TaskProducer:
     """
 
     def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
-        self._builder = _request_builder(settings, registry or open_registry(settings))
+        registry = registry or open_registry(settings)
+        self._builder = _request_builder(settings, registry)
+        self._controls = _control_builder(settings, registry)
         self._publisher = Publisher(settings, client_id="mabos-producer")
 
     @classmethod
@@ -79,6 +86,32 @@ class TaskProducer:
         self._publisher.publish(record, receipt.on_delivery)
         return receipt
 
+    def cancel_task(self, *, agent_id: str, task_id: str, reason: str = "") -> Receipt:
+        """Say that a task is of no more use.
+
+        A task that waits is answered ``cancelled`` without running. One that runs is cancelled if its handler is async;
+        a plain handler sees ``task.cancelled`` and may stop. A task that is answered already stays as it is: its
+        response tells what became of it, not the receipt. A cancel may come before its task, which is answered
+        ``cancelled`` when it comes; so a cancelled ``task_id`` is used up.
+
+        Args:
+            agent_id: The task's agent.
+            task_id: The task.
+            reason: Why, a line for people of at most 1000 bytes of UTF-8.
+
+        Returns:
+            A receipt; ``receipt.result()`` blocks until the broker has the cancel and gives its position.
+
+        Raises:
+            InvalidTask: A field is refused; nothing was sent. The message names the field.
+            RegistryError: The schema of controls is not registered, or the registry is away and never told its id.
+            PublishError: As :meth:`send_task_request`.
+        """
+        control, record = self._controls.build(agent_id=agent_id, task_id=task_id, verb=Verb.CANCEL, reason=reason)
+        receipt = Receipt(control.task_id, self._publisher)
+        self._publisher.publish(record, receipt.on_delivery)
+        return receipt
+
     def flush(self, timeout_s: float | None = None) -> int:
         """Wait until every task sent is acknowledged or has failed; returns how many are neither by ``timeout_s``."""
         return self._publisher.flush(timeout_s)
@@ -104,7 +137,9 @@ class AsyncTaskProducer:
     """Publishes tasks from an event loop. Arguments and errors as :class:`TaskProducer`."""
 
     def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
-        self._builder = _request_builder(settings, registry or open_registry(settings))
+        registry = registry or open_registry(settings)
+        self._builder = _request_builder(settings, registry)
+        self._controls = _control_builder(settings, registry)
         self._publisher = Publisher(settings, client_id="mabos-producer")
 
     @classmethod
@@ -133,6 +168,19 @@ class AsyncTaskProducer:
         await self._publisher.publish_async(record, receipt.on_delivery)
         return receipt
 
+    async def cancel_task(self, *, agent_id: str, task_id: str, reason: str = "") -> Receipt:
+        """Say that a task is of no more use, as :meth:`TaskProducer.cancel_task`.
+
+        Returns:
+            A receipt, once the cancel is in the local queue; ``await receipt`` gives the position.
+        """
+        control, record = await asyncio.to_thread(  # the first cancel may ask the registry, which may take 2 s
+            self._controls.build, agent_id=agent_id, task_id=task_id, verb=Verb.CANCEL, reason=reason
+        )
+        receipt = Receipt(control.task_id, self._publisher)
+        await self._publisher.publish_async(record, receipt.on_delivery)
+        return receipt
+
     async def flush(self, timeout_s: float | None = None) -> int:
         """As :meth:`TaskProducer.flush`."""
         return await asyncio.to_thread(self._publisher.flush, timeout_s)
@@ -158,3 +206,7 @@ def _request_builder(settings: Settings, registry: SchemaRegistry) -> RequestBui
     topic = Queue(name=settings.queue).requests
     codec = Codec.for_topic(REQUEST, topic, registry)
     return RequestBuilder(codec, topic, max_payload_bytes=settings.max_payload_bytes)
+
+
+def _control_builder(settings: Settings, registry: SchemaRegistry) -> ControlBuilder:
+    return ControlBuilder(registry, Queue(name=settings.queue).controls)

@@ -1,6 +1,6 @@
-"""The contract: the two events, their Avro schemas, the wire format, the registry and what may change."""
+"""The contract: the three events, their Avro schemas, the wire format, the registry and what may change."""
 
-from mabos.schemas.codec import REQUEST, RESPONSE, Codec, EventType
+from mabos.schemas.codec import CONTROL, REQUEST, RESPONSE, Codec, EventType
 from mabos.schemas.compatibility import find_breaks
 from mabos.schemas.errors import (
     DecodeError,
@@ -11,11 +11,12 @@ from mabos.schemas.errors import (
     RegistryUnavailable,
     SchemaError,
 )
-from mabos.schemas.events import Status, TaskError, TaskRequest, TaskResponse, new_task_id
+from mabos.schemas.events import Status, TaskControl, TaskError, TaskRequest, TaskResponse, Verb, new_task_id
 from mabos.schemas.registry import SchemaRegistry
 from mabos.schemas.vetting import parse_schema_text
 
 __all__ = [
+    "CONTROL",
     "REQUEST",
     "RESPONSE",
     "Codec",
@@ -29,9 +30,11 @@ __all__ = [
     "SchemaError",
     "SchemaRegistry",
     "Status",
+    "TaskControl",
     "TaskError",
     "TaskRequest",
     "TaskResponse",
+    "Verb",
     "find_breaks",
     "new_task_id",
     "parse_schema_text",

@@ -14,7 +14,7 @@ def read_schema(name: str) -> str:
     """The text of a bundled schema.
 
     Args:
-        name: ``task_request`` or ``task_response``.
+        name: ``task_request``, ``task_response`` or ``task_control``.
 
     Raises:
         FileNotFoundError: No bundled schema has that name.

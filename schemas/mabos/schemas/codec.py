@@ -24,7 +24,7 @@ from fastavro.schema import to_parsing_canonical_form
 from mabos.schemas.avro import read_schema
 from mabos.schemas.compatibility import find_obstacles
 from mabos.schemas.errors import DecodeError, InvalidTask, SchemaError
-from mabos.schemas.events import TaskRequest, TaskResponse
+from mabos.schemas.events import TaskControl, TaskRequest, TaskResponse
 from mabos.schemas.reader import Reader, compile_reader
 from mabos.schemas.vetting import parse_schema_text
 from mabos.schemas.writer import compile_writer
@@ -67,6 +67,7 @@ class EventType(Generic[E]):
 
 REQUEST = EventType(name="TaskRequest", schema_text=read_schema("task_request"), event=TaskRequest)
 RESPONSE = EventType(name="TaskResponse", schema_text=read_schema("task_response"), event=TaskResponse)
+CONTROL = EventType(name="TaskControl", schema_text=read_schema("task_control"), event=TaskControl)
 
 
 class SchemaSource(Protocol):

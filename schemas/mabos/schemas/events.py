@@ -1,4 +1,4 @@
-"""The two events: a TaskRequest asks, a TaskResponse answers.
+"""The three events: a TaskRequest asks, a TaskResponse answers, a TaskControl says what shall become of a task.
 
 They are frozen, and valid once made: each refuses by name what the contract does not allow. JSON shapes, as HTTP, CLI
 and console show them, are the same fields with ``payload`` and ``result`` as objects and times as RFC 3339 text.
@@ -21,7 +21,10 @@ from mabos.schemas.errors import InvalidTask
 
 MAX_ID_BYTES = 255
 """The most UTF-8 bytes of a ``task_id`` or ``agent_id``."""
+MAX_REASON_BYTES = 1000
+"""The most UTF-8 bytes of a control's ``reason``: workers keep many of them in memory."""
 
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
 _NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -219,6 +222,71 @@ class TaskResponse:
             "attempt": self.attempt,
             "started_at": _iso(self.started_at_ms),
         }
+
+
+class Verb(StrEnum):
+    """What a control says."""
+
+    OTHER = "other"
+    """What a newer writer says and this reader does not know: it does nothing."""
+    CANCEL = "cancel"
+    """The task is of no more use: it shall not run, or not go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskControl:
+    """Somebody says what shall become of a task."""
+
+    task_id: str
+    """The task that is meant; it may not have been asked yet."""
+    agent_id: str
+    """The agent that has the task; also the record key."""
+    verb: Verb
+    """What shall become of it."""
+    reason: str = ""
+    """Why, a line for people; empty when none was given."""
+
+    def __post_init__(self) -> None:
+        """Refuse by name what the contract does not allow."""
+        check_id("task_id", self.task_id)
+        check_id("agent_id", self.agent_id)
+        if not isinstance(self.verb, Verb):
+            raise InvalidTask("verb", f"must be a Verb, not {type(self.verb).__name__}")
+        _check_text("reason", self.reason)
+        if _SURROGATES.search(self.reason):
+            raise InvalidTask("reason", "must not hold lone surrogates")
+        size_bytes = len(self.reason.encode())
+        if size_bytes > MAX_REASON_BYTES:
+            raise InvalidTask("reason", f"takes {size_bytes} bytes, at most {MAX_REASON_BYTES} are allowed")
+
+    def to_record(self) -> dict[str, Any]:
+        """The Avro record."""
+        return {
+            "type": "TaskControl",
+            "task_id": self.task_id,
+            "agent_id": self.agent_id,
+            "verb": self.verb.value,
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """The event in an Avro record.
+
+        Raises:
+            InvalidTask: A field is refused.
+        """
+        _check_type(record["type"], "TaskControl")
+        return cls(
+            task_id=record["task_id"],
+            agent_id=record["agent_id"],
+            verb=Verb(record["verb"]),
+            reason=record["reason"],
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON shape, which is the Avro record."""
+        return self.to_record()
 
 
 def new_task_id() -> str:

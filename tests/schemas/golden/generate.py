@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+VERBS = ["other", "cancel"]
 STATUSES = ["in_progress", "completed", "failed", "rejected", "cancelled", "expired", "timed_out"]
 
 
@@ -46,11 +47,17 @@ def response(schema_id: int, fields: dict[str, Any]) -> bytes:
     return b"\0" + schema_id.to_bytes(4, "big") + body + number(fields["attempt"]) + moment(fields["started_at_ms"])
 
 
+def control(schema_id: int, fields: dict[str, Any]) -> bytes:
+    body = text("TaskControl") + text(fields["task_id"]) + text(fields["agent_id"])
+    return b"\0" + schema_id.to_bytes(4, "big") + body + number(VERBS.index(fields["verb"])) + text(fields["reason"])
+
+
 def main() -> None:
     plain = {"task_id": "t-1", "agent_id": "agent-7", "payload_json": '{"action":"add"}', "deadline_ms": None}
     answer = {"task_id": "t-1", "agent_id": "agent-7", "status": "completed", "result_json": '{"sum":3}'}
     answer |= {"error": None, "attempt": 1, "started_at_ms": 1_790_000_000_123}
     failure = {"code": "handler_error", "message": "division by zero, naïve ÷", "retryable": True}
+    cancel = {"task_id": "t-1", "agent_id": "agent-7", "verb": "cancel", "reason": ""}
     cases: dict[str, tuple[int, dict[str, Any]]] = {
         "request_plain": (1, plain),
         "request_deadline": (7, plain | {"deadline_ms": 1_790_000_000_123}),
@@ -64,9 +71,13 @@ def main() -> None:
         "response_never_ran": (3, answer | {"status": "expired", "attempt": 0, "started_at_ms": None}),
         "response_in_progress": (3, answer | {"status": "in_progress"}),
         "response_timed_out": (3, answer | {"status": "timed_out", "attempt": 64}),
+        "control_cancel": (3, cancel),
+        "control_reason": (3, cancel | {"agent_id": "агент 🤖", "reason": "asked twice ✓"}),
+        "control_longest": (3, cancel | {"task_id": "x" * 255, "agent_id": "é" * 127 + "x", "reason": "é" * 500}),
+        "control_other": (3, cancel | {"verb": "other"}),
     }
     for name, (schema_id, fields) in cases.items():
-        write = request if name.startswith("request") else response
+        write = {"request": request, "response": response, "control": control}[name.partition("_")[0]]
         golden = {"schema_id": schema_id, "fields": fields, "hex": write(schema_id, fields).hex()}
         file = Path(__file__).with_name(f"{name}.json")
         file.write_text(json.dumps(golden, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
