@@ -7,12 +7,17 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import structlog
 
 from mabos.cli.logs import LogFormat, configure_logs
+from mabos.consumers.current import current_task
+from mabos.consumers.jobs import Job
+from mabos.consumers.task import Task
+from mabos.schemas.events import TaskRequest
 
 
 class Terminal(io.StringIO):
@@ -55,6 +60,33 @@ def test_each_line_is_json(monkeypatch: Any) -> None:
     assert lines[0]["agent_id"] == "界"
     assert all("boom" in line["exception"] for line in lines[2:])
     assert all(line["timestamp"].endswith("Z") for line in lines)
+
+
+def make_task() -> Task:
+    """The second attempt at a task."""
+    message = SimpleNamespace(partition=lambda: 3, offset=lambda: 17, key="界".encode)
+    job = Job(cast(Any, message), cast(Any, None))
+    job.request, job.attempt = TaskRequest(task_id="t-1", agent_id="界", payload_json="{}"), 2
+    return Task(job, {}, cast(Any, SimpleNamespace(topic="mabos.tasks.requests")))
+
+
+def test_lines_about_a_task_name_it(monkeypatch: Any) -> None:
+    """From both kinds of logger, while a handler runs; a line that names another task itself is left as it is."""
+    monkeypatch.setattr(sys, "stderr", pipe := io.StringIO())
+    configure_logs(LogFormat.JSON)
+    token = current_task.set(make_task())
+    try:
+        structlog.stdlib.get_logger("mabos.a").info("from structlog")
+        logging.getLogger("mabos.b").info("from the standard library")
+        structlog.stdlib.get_logger("mabos.a").info("another", task_id="t-2")
+    finally:
+        current_task.reset(token)
+    logging.getLogger("mabos.b").info("after it")
+    names = {"task_id": "t-1", "agent_id": "界", "position": "mabos.tasks.requests:3:17", "attempt": 2}
+    *its_own, another, after = [json.loads(line) for line in pipe.getvalue().splitlines()]
+    assert [{key: line[key] for key in names} for line in its_own] == [names, names]
+    assert (another["task_id"], "position" in another) == ("t-2", False)
+    assert not names.keys() & after.keys()
 
 
 @pytest.mark.parametrize(("log_format", "has_colour"), [(LogFormat.AUTO, True), (LogFormat.TEXT, True)])

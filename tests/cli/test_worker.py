@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from mabos.kafka.admin import Cluster
+from mabos.kafka.probe import http_status
 from mabos.kafka.settings import Settings
 from tests.cli.command import Mabos, Running
 from tests.support.waiting import eventually
@@ -56,6 +60,25 @@ def events(running: Running, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"] == event]
 
 
+def scrape(running: Running) -> dict[str, float]:
+    """The samples that its endpoint gives now, by ``name`` or ``name/instance``; not those with other labels."""
+    (served,) = events(running, "metrics are served")
+    with urllib.request.urlopen(served["url"], timeout=10) as answer:  # noqa: S310 - an address of this machine
+        families = text_string_to_metric_families(answer.read().decode())
+    return {
+        "/".join([sample.name, *sample.labels.values()]): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.labels.keys() <= {"instance"}
+    }
+
+
+def ready_status(running: Running) -> int | None:
+    """What ``/readyz`` answers."""
+    (served,) = events(running, "metrics are served")
+    return http_status(served["url"].replace("/metrics", "/readyz"), timeout_s=10)
+
+
 def until_ready(running: Running, count: int = 1) -> None:
     """Wait until so many workers have partitions."""
     eventually(lambda: len(events(running, "partitions assigned")) >= count, timeout_s=40)
@@ -70,7 +93,7 @@ def children(running: Running) -> list[psutil.Process]:
 @pytest.fixture
 def example(mabos: Mabos) -> Iterator[Running]:
     """A worker of the example agents."""
-    with mabos.start("worker", "run", "examples.agents:agents", log="worker.log") as running:
+    with mabos.start("worker", "run", "examples.agents:agents", "--metrics-port", "0", log="worker.log") as running:
         until_ready(running)
         yield running
 
@@ -79,6 +102,8 @@ def test_a_worker_answers_calls_and_stops_in_order(mabos: Mabos, example: Runnin
     """It says what it serves; outcomes are exit codes; SIGTERM ends it with 0, and its log says so."""
     (start,) = events(example, "worker starts")
     assert start["serves"] == "describe_csv, echo, extract_keywords, redact, summarize, test, word_count"
+    assert ready_status(example) == 200
+    eventually(lambda: scrape(example)["mabos_worker_partitions_assigned"] == 12)
     good = mabos("call", "-a", "support-01", "--action", "word_count", "--payload", '{"text": "two words"}')
     assert (good.code, good.err) == (0, "")
     assert json.loads(good.out)["result"]["words"] == 2
@@ -123,16 +148,23 @@ def test_a_task_in_hand_is_finished_before_the_worker_ends(worker: Mabos, tmp_pa
 
 
 def test_instances_share_restart_and_end_together(worker: Mabos, settings: Settings, group: str) -> None:
-    """Two processes share the partitions; one that is killed is started again; SIGTERM ends all with exit code 0."""
+    """Two processes share partitions and endpoint; one that is killed is started again; SIGTERM ends all with 0."""
     cluster = Cluster(settings)
-    with worker.start("worker", "run", "my_agents:agents", "--instances", "2", log="worker.log") as running:
+    arguments = ["my_agents:agents", "--instances", "2", "--metrics-port", "0"]
+    with worker.start("worker", "run", *arguments, log="worker.log") as running:
         eventually(lambda: [len(has) for has in cluster.group_members(group).values()] == [6, 6], timeout_s=40)
+        eventually(lambda: ready_status(running) == 200)
+        shares = {f"mabos_worker_partitions_assigned/{number}": 6 for number in (0, 1)}
+        eventually(lambda: scrape(running).items() >= shares.items())
         first, second = children(running)
         assert all(line["serves"] == "pid, slow, all others" for line in events(running, "worker starts"))
         first.kill()
         (told,) = eventually(lambda: events(running, "worker ended, starting it again"))
         assert (told["pid"], told["exit_code"], told["after_s"]) == (first.pid, 137, 1.0)
         eventually(lambda: len(events(running, "worker starts")) == 3)
+        seen = scrape(running)
+        assert seen["mabos_worker_instances_running"] == seen["mabos_worker_instances_wanted"] == 2
+        assert sum(seen[f"mabos_worker_restarts_total/{number}"] for number in (0, 1)) == 1
         (third,) = [child for child in children(running) if child.pid != second.pid]
         assert running.stop() == 0
         assert not second.is_running()
@@ -140,6 +172,19 @@ def test_instances_share_restart_and_end_together(worker: Mabos, settings: Setti
         assert len(events(running, "worker stopped")) == 2
         (end,) = events(running, "workers stopped")
         assert (end["instances"], end["exit_code"]) == (2, 0)
+
+
+def test_a_taken_metrics_port_is_told_before_anything_starts(lone_mabos: Mabos) -> None:
+    """One line with the port and the option that gives another."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = str(holder.getsockname()[1])
+        done = lone_mabos("worker", "run", "examples.agents:agents", "--instances", "2", "--metrics-port", port)
+    assert done.code == 1
+    (line,) = done.err.splitlines()
+    assert line.startswith(f"error: metrics: port {port} is taken by ")
+    assert line.endswith("stop it, or give another with --metrics-port")
 
 
 def test_no_instance_outlives_its_supervisor(worker: Mabos) -> None:

@@ -82,7 +82,7 @@ class Running:
 @contextmanager
 def running(folder: Path, *, instances: int, exit_code: int = 0, clock: FakeClock | None = None) -> Iterator[Running]:
     command = Program(folder=folder, exit_code=exit_code)
-    it = Running(folder, Supervisor(command, instances, clock=clock or FakeClock()))
+    it = Running(folder, Supervisor([command] * instances, clock=clock or FakeClock()))
     it.thread.start()
     try:
         yield it

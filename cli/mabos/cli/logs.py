@@ -1,4 +1,7 @@
-"""Log lines: for people on a terminal, JSON for programs; both from structlog and from the standard library."""
+"""Log lines: for people on a terminal, JSON for programs; both from structlog and from the standard library.
+
+What a handler logs names its task: ``task_id``, ``agent_id``, ``position``, ``attempt``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import sys
 from enum import StrEnum
 
 import structlog
+
+from mabos.consumers.current import add_current_task
 
 
 class LogFormat(StrEnum):
@@ -23,6 +28,7 @@ def configure_logs(log_format: LogFormat, level: int = logging.INFO) -> None:
     as_text = log_format is LogFormat.TEXT or (log_format is LogFormat.AUTO and sys.stderr.isatty())
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        add_current_task,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.PositionalArgumentsFormatter(),

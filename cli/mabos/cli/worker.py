@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import structlog
@@ -16,13 +18,28 @@ from mabos.cli.options import QueueOption, settings_for
 from mabos.cli.signals import call_on_signals
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.errors import InvalidHandler
-from mabos.consumers.supervisor import Supervisor
 from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.supervisor import Supervisor
 from mabos.consumers.worker import Worker
+from mabos.kafka.ports import LOOPBACK
 from mabos.kafka.python import PythonCommand
 
 app = typer.Typer(no_args_is_help=True, help="Run agents.", epilog="Example: mabos worker run examples.agents:agents")
 log = structlog.stdlib.get_logger("mabos.worker")
+
+Address = tuple[str, int]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=65_535,
+        help="Serve /metrics, /healthz and /readyz there, for all instances; 0 takes a free port. Without it: nowhere.",
+    ),
+]
+MetricsHostOption = Annotated[str, typer.Option(help="The address of the metrics port. It asks nobody who they are.")]
+MetricsFileOption = Annotated[
+    Path | None, typer.Option(hidden=True, help="As an instance: serve on a free port, and leave it in this file.")
+]
 
 
 @app.callback()
@@ -30,12 +47,15 @@ def worker() -> None:
     """Run agents."""
 
 
-@app.command("run", epilog="Example: mabos worker run examples.agents:agents --instances 2 --concurrency 16")
-def run(
+@app.command("run", epilog="Example: mabos worker run examples.agents:agents --instances 2 --metrics-port 9400")
+def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     agents: Annotated[str, typer.Argument(help="Where the AgentGroup is, as module:name.", metavar="MODULE:AGENTS")],
     instances: Annotated[int, typer.Option(min=1, max=256, help="Worker processes; they share the partitions.")] = 1,
     concurrency: Annotated[int, typer.Option(min=1, max=10_000, help="Tasks in hand at a time, per process.")] = 64,
     grace_s: Annotated[float, typer.Option(min=0, help="Seconds that tasks in hand get when it stops.")] = 25.0,
+    metrics_port: MetricsPortOption = None,
+    metrics_host: MetricsHostOption = LOOPBACK,
+    metrics_file: MetricsFileOption = None,
     queue: QueueOption = None,
     log_format: Annotated[LogFormat, typer.Option(help="Log lines for people or for programs.")] = LogFormat.AUTO,
 ) -> None:
@@ -43,23 +63,51 @@ def run(
     configure_logs(log_format)
     group = load_agents(agents)
     settings = settings_for(queue)
+    where = None if metrics_port is None else (metrics_host, metrics_port)
     if instances > 1:
         arguments = ["-m", "mabos.cli.main", "worker", "run", f"--concurrency={concurrency}", f"--grace-s={grace_s}"]
         arguments += [f"--log-format={log_format.value}", f"--queue={settings.queue}", agents]
-        supervisor = Supervisor(
-            PythonCommand(name="worker", arguments=arguments),
-            instances,
-            stop_timeout_s=3 * grace_s + 15,  # handlers, then publishing, then closing may each take the grace
-        )
-        call_on_signals(supervisor.stop)
-        code = supervisor.run()
+        # handlers, then publishing, then closing may each take the grace
+        code = _run_instances(arguments, instances, where, stop_timeout_s=3 * grace_s + 15)
         log.info("workers stopped", instances=instances, exit_code=code)
         raise typer.Exit(code)
     one = Worker(group, settings, limits=WorkerLimits(concurrency=concurrency, grace_s=grace_s))
     call_on_signals(one.stop)
-    log.info("worker starts", group=group.name, serves=describe_actions(group), servers=settings.bootstrap_servers)
-    one.run()
+    with _monitored(one, where, metrics_file):
+        log.info("worker starts", group=group.name, serves=describe_actions(group), servers=settings.bootstrap_servers)
+        one.run()
     log.info("worker stopped")
+
+
+def _monitored(worker: Worker, where: Address | None, file: Path | None) -> AbstractContextManager[object]:
+    """The worker's endpoint, where it shall have one."""
+    if file is not None:
+        from mabos.cli.endpoints import monitor_instance  # noqa: PLC0415 - 60 ms: see there
+
+        return monitor_instance(worker, file)
+    if where is not None:
+        from mabos.cli.endpoints import monitor_worker  # noqa: PLC0415
+
+        return monitor_worker(worker, *where)
+    return nullcontext()
+
+
+def _run_instances(arguments: list[str], instances: int, where: Address | None, *, stop_timeout_s: float) -> int:
+    """Run workers under a supervisor, with one endpoint for all; returns their exit code."""
+    with ExitStack() as stack:
+        files: list[Path] = []
+        if where is not None:
+            folder = stack.enter_context(TemporaryDirectory(prefix="mabos-worker-"))
+            files = [Path(folder, f"instance-{number}") for number in range(instances)]
+        told = [[f"--metrics-file={file}"] for file in files] or [[]] * instances
+        commands = [PythonCommand(name="worker", arguments=[*arguments, *more]) for more in told]
+        supervisor = Supervisor(commands, stop_timeout_s=stop_timeout_s)
+        call_on_signals(supervisor.stop)
+        if where is not None:
+            from mabos.cli.endpoints import monitor_supervisor  # noqa: PLC0415
+
+            stack.enter_context(monitor_supervisor(supervisor, files, *where))
+        return supervisor.run()
 
 
 def load_agents(where: str) -> AgentGroup:

@@ -7,6 +7,7 @@
     ├── Reject           raised by a handler: the task is the caller's fault
     ├── TaskCancelled    raised in a handler: somebody wants the task cancelled
     ├── WorkerFailed     the worker met an error that only a restart can cure
+    ├── MonitorFailed    the monitor cannot listen on the address that was asked for
     ├── CallTimeout      no outcome came within the time to wait; the task goes on
     └── FeedStopped      the response feed was stopped, or broke, while somebody waited
 """
@@ -43,6 +44,10 @@ class TaskCancelled(MabosError):
 
 class WorkerFailed(MabosError):
     """The worker met an error that only a restart can cure; it committed only what was finished."""
+
+
+class MonitorFailed(MabosError):
+    """The monitor cannot listen on the address that was asked for; see also :class:`mabos.kafka.errors.PortTaken`."""
 
 
 class CallTimeout(MabosError, TimeoutError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,11 +19,25 @@ _LONGEST_PAUSE_S = 30.0
 _STEADY_S = 60.0  # a process that ran this long has earned a fresh start
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceState:
+    """One of the processes, seen from outside."""
+
+    number: int
+    """Which one, from 0."""
+    pid: int | None
+    """Its process id; None while it does not run."""
+    restarts: int
+    """How often it ended by itself and was started again."""
+
+
 @dataclass(slots=True)
 class _Child:
+    number: int
     process: Process
     started_s: float
     failures: int = 0
+    restarts: int = 0
     restart_at_s: float | None = None
 
 
@@ -31,22 +45,21 @@ class Supervisor:
     """Keeps a number of processes running. They never outlive this one, however it ends.
 
     Args:
-        command: What each runs; each must end by itself on SIGTERM.
-        instances: How many.
+        commands: What each of them runs, instance 0 first; each must end by itself on SIGTERM.
         stop_timeout_s: Seconds that they get to end by themselves before they are killed.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
-        command: Command,
-        instances: int,
+        commands: Sequence[Command],
         *,
         stop_timeout_s: float = 90.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._command, self._instances, self._stop_timeout_s = command, instances, stop_timeout_s
+        self._commands, self._stop_timeout_s = commands, stop_timeout_s
         self._clock = clock
+        self._children: list[_Child] = []
         self._is_stopping = False  # no Event: a signal handler that sets one may wait for its own thread for ever
 
     def run(self) -> int:
@@ -58,27 +71,36 @@ class Supervisor:
         Raises:
             StartFailed: A process cannot be started at all; those that were are stopped.
         """
-        children: list[_Child] = []
         try:
-            while len(children) < self._instances:
-                children.append(_Child(self._start(), self._clock()))
+            for number in range(len(self._commands)):
+                self._children.append(_Child(number, self._start(number), self._clock()))
             while not self._is_stopping:
                 time.sleep(_POLL_S)
-                for child in children:
+                for child in self._children:
                     self._tend(child)
         finally:
-            codes = self._end([child.process for child in children if child.restart_at_s is None])
+            codes = self._end([child.process for child in self._children if child.restart_at_s is None])
         return next((code for code in codes if code), 0)
 
     def stop(self) -> None:
         """Ask all processes to stop; from any thread, or a signal handler."""
         self._is_stopping = True
 
+    def look(self) -> list[InstanceState]:
+        """The state of each instance, in order; from any thread."""
+        pids = {child.number: child.process.pid for child in self._children if child.restart_at_s is None}
+        restarts = {child.number: child.restarts for child in self._children}
+        return [
+            InstanceState(number=number, pid=pids.get(number), restarts=restarts.get(number, 0))
+            for number in range(len(self._commands))
+        ]
+
     def _tend(self, child: _Child) -> None:
         now_s = self._clock()
         if child.restart_at_s is not None:
             if now_s >= child.restart_at_s and not self._is_stopping:
-                child.process, child.started_s, child.restart_at_s = self._start(), now_s, None
+                child.process, child.started_s, child.restart_at_s = self._start(child.number), now_s, None
+                child.restarts += 1
             return
         code = child.process.exit_code
         if code is None:
@@ -87,12 +109,18 @@ class Supervisor:
         pause_s = restart_pause_s(child.failures)
         child.restart_at_s = now_s + pause_s
         child.process.stop()  # it is gone: this closes what is left of it
-        log.warning("worker ended, starting it again", pid=child.process.pid, exit_code=code, after_s=pause_s)
+        log.warning(
+            "worker ended, starting it again",
+            instance=child.number,
+            pid=child.process.pid,
+            exit_code=code,
+            after_s=pause_s,
+        )
 
-    def _start(self) -> Process:
-        process = Process(self._command)
+    def _start(self, number: int) -> Process:
+        process = Process(self._commands[number])
         process.start()
-        log.info("worker started", pid=process.pid)
+        log.info("worker started", instance=number, pid=process.pid)
         return process
 
     def _end(self, processes: list[Process]) -> list[int]:

@@ -19,6 +19,7 @@ from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.flow import Bounds, FlowControl
 from mabos.consumers.jobs import size_of
 from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.metrics import Snapshot, WorkerMetrics
 from mabos.consumers.tenure import Tenure
 from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
@@ -34,6 +35,7 @@ _BUSY_POLL_S = 0.002  # a transaction is committed between two polls, and what i
 _FINISH_POLL_S = 0.005
 _CLOSE_TIMEOUT_S = 10.0
 _FIRST_ANSWER_S = 5.0
+_SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready: it hangs, or was frozen
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
 _PLENTY_RECORDS = 10_000
 _PLENTY_LANES = 32
@@ -75,6 +77,8 @@ class Worker:
         )
         self._is_stopping = False  # no Event: a signal handler that sets one can wait for its own thread for ever
         self._failure: MabosError | None = None
+        self.metrics = WorkerMetrics(agents.actions, self._look)
+        """What it counts."""
         self._parts: Parts = assemble(
             agents, settings, registry or open_registry(settings), self._limits, self._assignment, self._fail
         )
@@ -113,6 +117,27 @@ class Worker:
     def stop(self) -> None:
         """Ask the worker to stop; from any thread, or a signal handler."""
         self._is_stopping = True
+
+    def unready(self) -> str | None:
+        """Why it does not take tasks now, in one line; None when it does. From any thread."""
+        if self._is_stopping:
+            return "the worker is stopping"
+        if not self.assigned.is_set():
+            return "the group has given no partitions to this worker yet"
+        silent_s = time.monotonic() - self._engine.reader_seen_s
+        return f"the reader was not seen for {silent_s:.0f} s" if silent_s > _SILENT_S else None
+
+    def _look(self) -> Snapshot:
+        """What is in hand now; on the thread that scrapes, so it copies in one step what others change."""
+        engine, tenures = self._engine, list(self._assignment.tenures.values())
+        return Snapshot(
+            tasks_in_hand=len(engine.in_hand),
+            tasks_waiting=len(engine.lanes),
+            deepest_lane_tasks=engine.lanes.deepest,
+            partitions_assigned=len(self._assignment.partitions),
+            held_bytes=sum(tenure.held_bytes for tenure in tenures),
+            unacknowledged_records=self._delivery.unstored,
+        )
 
     def _check_topics(self) -> None:
         """Under KIP-848 a missing topic is no error, and a worker would wait for ever."""
