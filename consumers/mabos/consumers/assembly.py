@@ -13,11 +13,13 @@ from mabos.consumers.answers import Answers
 from mabos.consumers.assignment import Assignment
 from mabos.consumers.at_least_once import AtLeastOnce, Commits
 from mabos.consumers.attempts import Attempts
+from mabos.consumers.cancels import Cancels
+from mabos.consumers.controls import ControlFeed
 from mabos.consumers.delivery import Delivery, Stored
 from mabos.consumers.engine import Engine
-from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.exactly_once import ExactlyOnce, transactional
 from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.metrics import WorkerMetrics
 from mabos.consumers.outbox import Outbox
 from mabos.consumers.progress import TaskSurroundings
 from mabos.consumers.takeover import Takeovers
@@ -27,6 +29,8 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers.publisher import Publisher
 from mabos.schemas.codec import REQUEST, RESPONSE, Codec
+from mabos.schemas.errors import MabosError
+from mabos.schemas.events import TaskControl
 from mabos.schemas.registry import SchemaRegistry
 
 
@@ -42,17 +46,20 @@ class Parts:
     """Commits offsets."""
     takeovers: Takeovers
     """Reads ledgers."""
+    controls: ControlFeed
+    """Hears of cancels."""
     outbox: Outbox
     """Sends what is no part of a transaction."""
 
 
-def assemble(  # noqa: PLR0913 - it is where all of these meet
+def assemble(
     agents: AgentGroup,
     settings: Settings,
     registry: SchemaRegistry,
     limits: WorkerLimits,
     assignment: Assignment[Message],
-    on_failure: Callable[[WorkerFailed], None],
+    metrics: WorkerMetrics,
+    on_failure: Callable[[MabosError], None],
 ) -> Parts:
     """The parts of a worker; nothing runs yet but the publisher's thread.
 
@@ -64,7 +71,7 @@ def assemble(  # noqa: PLR0913 - it is where all of these meet
     requests = Codec.for_topic(REQUEST, queue.requests, registry)
     responses = Codec.for_topic(RESPONSE, queue.responses, registry)
     answers, stored = Answers(responses, queue), Stored()
-    commits = Commits(queue.requests, assignment, limits.commit_interval_s)
+    commits = Commits(queue.requests, assignment, limits.commit_interval_s, on_commit=metrics.note_commit)
     publisher = Publisher(settings, client_id="mabos-worker")
     outbox = Outbox(publisher, answers, stored, on_failure=on_failure)
     delivery: Delivery = AtLeastOnce(outbox, stored, commits)
@@ -80,17 +87,34 @@ def assemble(  # noqa: PLR0913 - it is where all of these meet
             on_failure=on_failure,
         )
     surroundings = TaskSurroundings(queue.requests, answers, delivery, max_result_bytes=settings.max_payload_bytes)
+    cancels = Cancels()
     engine = Engine(
-        Triage(agents, requests, {}, surroundings),  # type: ignore[arg-type]
+        Triage(agents, requests, cancels, surroundings),
         Attempts(agents, max_result_bytes=settings.max_payload_bytes),
         answers,
         delivery,
+        metrics,
         marks=outbox.send,
         concurrency=limits.concurrency,
         on_failure=on_failure,
     )
-    takeovers = Takeovers(settings, agents.name, responses, window=limits.ledger_window, on_failure=on_failure)
-    return Parts(engine=engine, delivery=delivery, commits=commits, takeovers=takeovers, outbox=outbox)
+    takeovers = Takeovers(
+        settings,
+        agents.name,
+        responses,
+        window=limits.ledger_window,
+        on_failure=on_failure,
+        on_read=metrics.note_ledger_read,
+    )
+
+    def cancel(control: TaskControl) -> None:
+        cancels.add(control.agent_id, control.task_id, control.reason)
+        engine.cancel(control.agent_id, control.task_id, control.reason)
+
+    controls = ControlFeed(settings, registry, cancel, on_failure=on_failure)
+    return Parts(
+        engine=engine, delivery=delivery, commits=commits, takeovers=takeovers, controls=controls, outbox=outbox
+    )
 
 
 def _transactional_config(settings: Settings, agents: AgentGroup) -> dict[str, object]:

@@ -8,7 +8,7 @@ not stored yet do run again.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -44,6 +44,10 @@ class AtLeastOnce:
     def skip(self, job: Job, response_offset: int | None) -> None:
         """A job is done with nothing to send."""
         self._stored.skip(job, response_offset)
+
+    def show(self, job: Job, response_offset: int) -> None:
+        """A response must be seen by whoever takes over."""
+        self._stored.show(job, response_offset)
 
     def settle(self) -> None:
         """Send what had to wait, note what is stored, commit when it is time."""
@@ -83,10 +87,13 @@ class Commits:
         topic: The requests topic.
         assignment: Whose offsets.
         interval_s: How often, while tasks finish.
+        on_commit: Told of each commit whether the broker took it.
     """
 
-    def __init__(self, topic: str, assignment: Assignment[Message], interval_s: float) -> None:
-        self._topic, self._assignment, self._interval_s = topic, assignment, interval_s
+    def __init__(
+        self, topic: str, assignment: Assignment[Message], interval_s: float, *, on_commit: Callable[[bool], None]
+    ) -> None:
+        self._topic, self._assignment, self._interval_s, self._note = topic, assignment, interval_s, on_commit
         self._next_s = 0.0
         self.consumer: Consumer
 
@@ -118,8 +125,8 @@ class Commits:
     def commit_last(self, tenures: Collection[Tenure]) -> None:
         """Commit what is done of partitions that go, and wait for the answer.
 
-        Without a broker that takes 45 s. It cannot be bounded by a thread of its own: inside a rebalance callback a call
-        from another thread waits for the end of that callback.
+        Without a broker that takes 45 s. A thread of its own cannot bound it: inside a rebalance callback a call from
+        another thread waits for the end of that callback.
         """
         places = self.places(last_commits(tenures))
         if not places:
@@ -131,6 +138,7 @@ class Commits:
 
     def on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
         """The broker's answer to a commit."""
+        self._note(error is None)
         for place in partitions:
             if error is None and place.error is None:
                 self._assignment.note_committed(place.partition, place.offset)

@@ -9,6 +9,7 @@ import traceback
 import structlog
 
 from mabos.consumers.agents import AgentGroup
+from mabos.consumers.current import current_task
 from mabos.consumers.errors import Reject, TaskCancelled
 from mabos.consumers.handlers import encode_result
 from mabos.consumers.jobs import Job, names_of
@@ -37,10 +38,13 @@ class Attempts:
     def run_plain(self, job: Job, run: Run) -> Answered | TryAgain | Awaiting:
         """Run a plain handler in this thread."""
         started_at_ms = self._start(job)
+        current_task.set(run.task)
         try:
             result = run.handler.function(run.handler.argument(run.task))
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything: it ends here
             return self._after_error(job, run, error, started_at_ms)
+        finally:
+            current_task.set(None)
         if not isinstance(result, dict) and inspect.isawaitable(result):
             return Awaiting(run, result, started_at_ms)
         return self._complete(result, started_at_ms)
@@ -48,6 +52,7 @@ class Attempts:
     async def run_async(self, job: Job, run: Run) -> Answered | TryAgain:
         """Run an async handler on this event loop."""
         started_at_ms = self._start(job)
+        current_task.set(run.task)
         try:
             found = run.handler.function(run.handler.argument(run.task))
         except BaseException as error:  # noqa: BLE001 - as above
@@ -79,8 +84,12 @@ class Attempts:
         return self._complete(result, started_at_ms)
 
     def _start(self, job: Job) -> int:
-        job.first_started_s = job.first_started_s or self._clocks.monotonic_s()
-        return round(self._clocks.wall_s() * 1000)
+        """Note the times at which an attempt begins; returns the wall clock's in ms."""
+        job.started_s = self._clocks.monotonic_s()
+        job.first_started_s = job.first_started_s or job.started_s
+        now_s = self._clocks.wall_s()
+        job.waited_s = now_s - job.message.timestamp()[1] / 1000
+        return round(now_s * 1000)
 
     def _complete(self, result: object, started_at_ms: int) -> Answered:
         try:

@@ -49,6 +49,10 @@ class Delivery(Protocol):
         """A job is done with nothing to send; from any thread."""
         ...
 
+    def show(self, job: Job, response_offset: int) -> None:
+        """Whoever takes over must see that response as long as the job is not done; from any thread."""
+        ...
+
     def settle(self) -> None:
         """Between two polls: go on with what waits, note what is stored, commit when it is time; the reader's."""
         ...
@@ -81,10 +85,14 @@ class Stored:
         """The broker has a record, at this offset."""
         self._notes.append((outgoing.job, outgoing.kind, response_offset))
 
+    def show(self, job: Job, response_offset: int | None) -> None:
+        """A response must be seen by whoever takes over."""
+        self._notes.append((job, Kind.MARK, response_offset))
+
     def doubt(self, outgoing: Outgoing) -> None:
         """The broker may have a record, or not; it is sent again."""
         if outgoing.kind is Kind.RESPONSE:
-            self._notes.append((outgoing.job, Kind.MARK, None))
+            self.show(outgoing.job, None)
 
     def skip(self, job: Job, response_offset: int | None) -> None:
         """A job is done with nothing to send."""

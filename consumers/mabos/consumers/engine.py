@@ -28,6 +28,7 @@ from mabos.consumers.delivery import Delivery, Kind, Outgoing
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.lanes import Lanes
+from mabos.consumers.metrics import WorkerMetrics
 from mabos.consumers.tenure import Tenure
 from mabos.consumers.threads import HandlerThreads
 from mabos.consumers.triage import Triage
@@ -48,6 +49,7 @@ class Engine:
         attempts: Runs the handlers.
         answers: Builds responses and dead letters.
         delivery: Sends them.
+        metrics: Counts them.
         marks: Sends marks: never part of a transaction, for they must outlive the worker.
         concurrency: The most jobs in hand at a time.
         on_failure: Called once with an error that only a restart can cure; on any thread.
@@ -59,12 +61,14 @@ class Engine:
         attempts: Attempts,
         answers: Answers,
         delivery: Delivery,
+        metrics: WorkerMetrics,
         *,
         marks: Callable[[Outgoing], None],
         concurrency: int,
         on_failure: Callable[[WorkerFailed], None],
     ) -> None:
         self._triage, self._attempts, self._answers, self._delivery = triage, attempts, answers, delivery
+        self._metrics = metrics
         self._marks, self._concurrency, self._on_failure = marks, concurrency, on_failure
         self._tenures: dict[int, Tenure] = {}
         self.lanes: Lanes[Message] = Lanes()
@@ -76,6 +80,8 @@ class Engine:
         self._is_stopping = False
         self.reader_seen_s = time.monotonic()
         """When the reader last was seen between two polls; it writes this itself."""
+        self.seen_s = self.reader_seen_s
+        """When this thread last looked for a task that may begin."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="mabos-engine", daemon=True)
 
@@ -124,6 +130,16 @@ class Engine:
             self._thread.join(_STOP_TIMEOUT_S + 1)  # a plain handler that runs here may never end
         self._threads.close()
 
+    def is_stuck(self, after_s: float) -> bool:
+        """Whether tasks could begin, and none was looked at for so long. From any thread."""
+        may_begin = self.lanes.ready and len(self.in_hand) < self._concurrency
+        return bool(may_begin) and time.monotonic() - self.seen_s > after_s
+
+    def oldest_waiting_s(self) -> float:
+        """How long the task that waits longest has been in the log; 0 when none waits. From any thread."""
+        appended_ms = min((message.timestamp()[1] for message in self.lanes.firsts()), default=0)
+        return max(0.0, time.time() - appended_ms / 1000) if appended_ms else 0.0
+
     # The loop.
 
     def _call(self, function: Callable[[], object]) -> None:
@@ -168,13 +184,11 @@ class Engine:
         while len(self.in_hand) < self._concurrency and not self._is_stopping:
             if self._solo is not None and self.in_hand:
                 return
-            now_s = time.monotonic()
+            self.seen_s = now_s = time.monotonic()
             if now_s > until_s:
                 self._loop.call_soon(self._dispatch)
                 return
-            if (
-                now_s - self.reader_seen_s > _FROZEN_S
-            ):  # frozen, as by SIGSTOP: the reader looks first what is still ours
+            if now_s - self.reader_seen_s > _FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours
                 self._loop.call_later(0.1, self._dispatch)
                 return
             job = self._take()
@@ -202,7 +216,7 @@ class Engine:
     def _begin(self, job: Job) -> None:
         try:
             verdict = self._triage.look(job)
-        except Exception as error:  # none is expected; one that passed in silence would leave a task unanswered
+        except Exception as error:  # noqa: BLE001 - none is expected; in silence it would leave a task unanswered
             self._give_up(error)
             return
         if not isinstance(verdict, Run):
@@ -222,7 +236,7 @@ class Engine:
             self._threads.run(partial(self._run_in_thread, job, verdict))
 
     def _must_wait_alone(self, job: Job) -> bool:
-        """A suspect of more than one death runs alone: if the worker goes down again, there is no doubt whose fault it is."""
+        """A suspect of more than one death runs alone: if the worker goes down again, there is no doubt about it."""
         self._solo = job
         return bool(self.in_hand)
 
@@ -273,6 +287,7 @@ class Engine:
             self._answer(job, verdict)
         elif isinstance(verdict, TryAgain):
             if verdict.is_failure:
+                self._metrics.note_retry(job.action)
                 log.info("task failed, trying again", **names_of(job), cause=verdict.cause, after_s=verdict.after_s)
             else:
                 log.warning("task waits", **names_of(job), cause=verdict.cause)
@@ -281,31 +296,38 @@ class Engine:
             self._start_task(job, self._attempts.wait(job, verdict))
         elif isinstance(verdict, Skip):
             job.unstored = 1
+            self._metrics.note_redelivered(1)
             self._delivery.skip(job, verdict.response_offset)
             self._finish(job)
         elif isinstance(verdict, Mark):
-            self._mark(job)
+            self._mark(job, verdict.first_offset)
         elif isinstance(verdict, Bury):
             log.warning("record not decodable", **names_of(job), cause=verdict.cause)
             job.unstored = 1
+            self._metrics.note_dead_letter(verdict.code)
             letter = self._answers.bury(job, verdict.code, verdict.cause)
             self._delivery.send(Outgoing(letter, job, Kind.LETTER))
             self._finish(job)
 
     def _answer(self, job: Job, what: Answered) -> None:
         request = job.request
+        ran_s = None if what.started_at_ms is None else time.monotonic() - job.started_s
+        self._metrics.note_task(job.action, what.status, job.waited_s, ran_s)
         job.unstored = 1
         job.tenure.ledger.answer((request.agent_id, request.task_id))
         if what.is_dead and what.error is not None:
             job.unstored = 2
+            self._metrics.note_dead_letter(what.error.code)
             log.warning("task given up", **names_of(job), status=what.status.value, cause=what.error.message)
             letter = self._answers.bury(job, what.error.code, what.error.message)
             self._delivery.send(Outgoing(letter, job, Kind.LETTER))
         self._delivery.send(Outgoing(self._answers.respond(job, what), job, Kind.RESPONSE))
         self._finish(job)
 
-    def _mark(self, job: Job) -> None:
+    def _mark(self, job: Job, first_offset: int | None) -> None:
         """Put on the log that it begins; it goes on when the mark is stored."""
+        if first_offset is not None:
+            self._delivery.show(job, first_offset)
         log.warning("task may have killed a worker", **names_of(job), deaths=job.deaths)
         job.is_marked = True
         resume = partial(self._call, partial(self._resume, job))

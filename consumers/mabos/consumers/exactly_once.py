@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from mabos.consumers.answers import Answers
 from mabos.consumers.assignment import Assignment, last_commits
@@ -75,6 +75,10 @@ class ExactlyOnce:
         """A job is done with nothing to send; its offset goes along with the next transaction."""
         self._skipped.append((job, response_offset))
 
+    def show(self, job: Job, response_offset: int) -> None:
+        """A response must be seen by whoever takes over."""
+        self._stored.show(job, response_offset)
+
     def settle(self) -> None:
         """Send what waits, and commit when it is time."""
         self._outbox.resend()
@@ -85,17 +89,17 @@ class ExactlyOnce:
         if is_late or self._assignment.unfinished <= len(self._sent) + len(self._skipped):
             self._commit(())
 
-    def leave(self, tenures: Collection[Tenure], timeout_s: float) -> None:
+    def leave(self, tenures: Collection[Tenure], timeout_s: float) -> None:  # noqa: ARG002 - its calls have their own
         """Commit all that is done of partitions that are about to go."""
         self._produce()
         self._commit(tenures)
 
-    def lose(self, tenures: Collection[Tenure]) -> None:
+    def lose(self, tenures: Collection[Tenure]) -> None:  # noqa: ARG002 - each record knows its tenure
         """Partitions are gone: abort, so that nothing of theirs is seen; the rest is sent again."""
         if any(outgoing.job.tenure.is_over for outgoing in self._sent):
             self._abort()
 
-    def stop(self, timeout_s: float) -> None:
+    def stop(self, timeout_s: float) -> None:  # noqa: ARG002 - as above
         """End the producer; an open transaction is aborted."""
         if self._begun_s is not None:
             self._abort()
@@ -191,10 +195,11 @@ class ExactlyOnce:
         while True:
             try:
                 self._producer.commit_transaction(_CALL_TIMEOUT_S)
-                return
             except KafkaException as error:
                 if not error.args[0].retriable() or time.monotonic() > give_up_s:
                     raise
+            else:
+                return
 
     def _recover(self, error: KafkaException) -> None:
         cause: KafkaError = error.args[0]

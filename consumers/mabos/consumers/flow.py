@@ -67,7 +67,7 @@ class FlowControl:
             sum(load.records for load in loads.values()) / most,
             sum(load.size_bytes for load in loads.values()) / bounds.size_bytes,
         )
-        self._is_full = full >= 1 or (self._is_full and full > 0.5)  # noqa: PLR2004 - as the docstring says
+        self._is_full = full >= 1 or (self._is_full and full > 0.5)
         shares = max(_SMALLEST_SHARE, most // count), bounds.size_bytes // count, bounds.ahead
         wanted = {partition for partition, load in loads.items() if self._is_heavy(partition, load, shares)}
         pause, resume = wanted - self._paused, (self._paused & loads.keys()) - wanted

@@ -26,8 +26,11 @@ class Job:
         key: Its key as it is; also its lane.
         tenure: The hold over its partition under which it was read.
         request: The event in it, once decoded.
+        action: What its handler takes, once that is known; None for a handler of all others.
         attempt: Attempts begun so far.
         first_started_s: When the first attempt began, on the monotonic clock.
+        started_s: When this attempt began, on the monotonic clock; 0 before.
+        waited_s: From the request's append to the log until this attempt began.
         taken_s: When the worker first looked at it, on the monotonic clock.
         deaths: How many workers went down while it ran, as far as is known.
         is_marked: Whether its mark as a suspect is on the log.
@@ -38,6 +41,7 @@ class Job:
     """
 
     __slots__ = (
+        "action",
         "attempt",
         "cancel_reason",
         "deaths",
@@ -49,10 +53,12 @@ class Job:
         "partition",
         "request",
         "response_offset",
+        "started_s",
         "taken_s",
         "task",
         "tenure",
         "unstored",
+        "waited_s",
     )
 
     request: TaskRequest  # looked at only after it was decoded
@@ -63,8 +69,11 @@ class Job:
         self.offset = cast(int, message.offset())
         self.key = message.key()
         self.tenure = tenure
+        self.action: str | None = None
         self.attempt = 0
         self.first_started_s = 0.0
+        self.started_s = 0.0
+        self.waited_s = 0.0
         self.taken_s = 0.0
         self.deaths = 0
         self.is_marked = False
@@ -103,4 +112,4 @@ def names_of(job: Job) -> dict[str, object]:
     """What a log line says of a job."""
     request = getattr(job, "request", None)
     names = {} if request is None else {"task_id": request.task_id, "agent_id": request.agent_id}
-    return {**names, "partition": job.partition, "offset": job.offset, "attempt": job.attempt}
+    return {**names, "position": str(job.position(job.message.topic() or "")), "attempt": job.attempt}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -66,6 +67,14 @@ class Lanes(Generic[T]):
             else:
                 self._ready.append((key, item))
         return dropped
+
+    def firsts(self) -> list[T]:
+        """The items that wait longest in their lanes. From any thread: what changes meanwhile may be missed."""
+        found = [item for _, item in list(self._ready)]
+        for lane in list(self._waiting.values()):
+            with suppress(IndexError):
+                found += [lane[0]] if lane else []
+        return found
 
     @property
     def ready(self) -> int:

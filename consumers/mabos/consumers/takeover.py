@@ -68,7 +68,7 @@ class Takeovers:
         *,
         window: int,
         on_failure: Callable[[WorkerFailed], None],
-        on_read: Callable[[int, float], None] = lambda records, took_s: None,
+        on_read: Callable[[int, float], None],
     ) -> None:
         self._settings, self._group, self._codec, self._window = settings, group, codec, window
         self._queue = Queue(name=settings.queue)
@@ -176,8 +176,8 @@ class Takeovers:
         topic = self._queue.requests
         if offset is not None and offset > end:
             raise WorkerFailed(
-                f"{topic}:{partition} ends at {end}, but group {self._group} has committed {offset}: the topic was deleted "
-                "or its log lost. Reset the offsets of the group, or use another one"
+                f"{topic}:{partition} ends at {end}, but group {self._group} has committed {offset}: the topic was "
+                "deleted or its log lost. Reset the offsets of the group, or use another one"
             )
         if offset is not None and offset < begin:
             lost = begin - offset

@@ -1,7 +1,7 @@
 """A tenure: one partition in the hands of one worker, from take-over to hand-over.
 
-Two threads share it. Each field says whose it is; the two flags are only ever set, by the reader, so the engine may look
-at them at any time.
+Two threads share it. Each field says whose it is; the two flags are only ever set, by the reader, so the engine may
+look at them at any time.
 """
 
 from __future__ import annotations

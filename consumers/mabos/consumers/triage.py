@@ -1,4 +1,4 @@
-"""The triage: what shall be done with a job, decided before any handler runs. It writes nothing and waits for nothing."""
+"""The triage: what shall be done with a job, decided before any handler runs. It neither writes nor waits."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.jobs import Job
+from mabos.consumers.ledger import Marks
 from mabos.consumers.task import Surroundings, Task
 from mabos.consumers.verdicts import Answered, Bury, Mark, Run, Skip, TryAgain, Verdict, cancel, fail, reject
 from mabos.schemas.codec import Codec
@@ -86,18 +87,19 @@ class Triage:
             if left_s <= 0:
                 return Answered(Status.EXPIRED, error=TaskError(code="expired", message="the deadline had passed"))
         job.attempt += 1
+        job.action = handler.action
         job.task = task = Task(job, payload, self._surroundings)
         return Run(handler, task, left_s)
 
     def _look_first(self, job: Job) -> Verdict | None:
         """What there is to say of a job of which no attempt was made."""
-        if not hasattr(job, "request"):
-            try:
+        try:
+            if not hasattr(job, "request"):
                 job.request = self._codec.decode(job.value)
-            except DecodeError as error:
-                return Bury(error.code, error.reason)
-            except RegistryUnavailable as error:
-                return TryAgain(_REGISTRY_PAUSE_S, f"writer schema unknown: {error}", is_failure=False)
+        except DecodeError as error:
+            return Bury(error.code, error.reason)
+        except RegistryUnavailable as error:
+            return TryAgain(_REGISTRY_PAUSE_S, f"writer schema unknown: {error}", is_failure=False)
         request, ledger = job.request, job.tenure.ledger
         task = request.agent_id, request.task_id
         if ledger.has(task):
@@ -105,15 +107,11 @@ class Triage:
         if job.key != request.agent_id.encode():
             return reject("bad_key", f"the record key is {job.key!a}, not the agent_id", is_dead=True)
         if job.offset < ledger.suspects_end and not job.is_marked and ledger.is_suspect(request.agent_id, job.offset):
-            marks = ledger.find_marks(task)
-            job.deaths = 1 + (0 if marks is None else marks.count)
-            if job.deaths >= MAX_DEATHS:
-                return fail("worker_lost", f"{job.deaths} workers went down while it ran", None)
-            return Mark()
+            return _suspect(job, ledger.find_marks(task))
         return None
 
     def _unknown_action(self, job: Job) -> Verdict:
-        """Reject it, or wait for a worker that knows it: while a new release is rolled out, old workers meet new tasks."""
+        """Reject it, or wait: while a new release is rolled out, old workers meet tasks that only new ones know."""
         now_s = self._clocks.monotonic_s()
         job.taken_s = job.taken_s or now_s
         known = ", ".join(self._agents.actions)
@@ -121,3 +119,11 @@ class Triage:
         if now_s - job.taken_s < self._agents.unknown_action_grace_s:
             return TryAgain(_UNKNOWN_ACTION_PAUSE_S, cause, is_failure=False)
         return reject("unknown_action", cause)
+
+
+def _suspect(job: Job, marks: Marks | None) -> Verdict:
+    """One that was unmarked when its worker went down counts one death; each mark counts another."""
+    job.deaths = 1 + (0 if marks is None else marks.count)
+    if job.deaths >= MAX_DEATHS:
+        return fail("worker_lost", f"{job.deaths} workers went down while it ran", None)
+    return Mark(None if marks is None else marks.first_offset)

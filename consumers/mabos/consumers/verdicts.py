@@ -68,6 +68,9 @@ class Skip(NamedTuple):
 class Mark(NamedTuple):
     """It may have killed a worker: that it begins must stand on the log before it does."""
 
+    first_offset: int | None = None
+    """Where its first mark stands; None if this is the first."""
+
 
 class Bury(NamedTuple):
     """It is no task: a dead letter, and no response."""

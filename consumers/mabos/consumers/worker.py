@@ -13,8 +13,8 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from mabos.consumers.agents import AgentGroup
-from mabos.consumers.assignment import Assignment
 from mabos.consumers.assembly import Parts, assemble
+from mabos.consumers.assignment import Assignment
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.flow import Bounds, FlowControl
 from mabos.consumers.jobs import size_of
@@ -34,6 +34,7 @@ _IDLE_POLL_S = 0.1
 _BUSY_POLL_S = 0.002  # a transaction is committed between two polls, and what is in hand may be ready at any time
 _FINISH_POLL_S = 0.005
 _CLOSE_TIMEOUT_S = 10.0
+_LAG_INTERVAL_S = 1.0
 _FIRST_ANSWER_S = 5.0
 _SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready: it hangs, or was frozen
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
@@ -80,7 +81,13 @@ class Worker:
         self.metrics = WorkerMetrics(agents.actions, self._look)
         """What it counts."""
         self._parts: Parts = assemble(
-            agents, settings, registry or open_registry(settings), self._limits, self._assignment, self._fail
+            agents,
+            settings,
+            registry or open_registry(settings),
+            self._limits,
+            self._assignment,
+            self.metrics,
+            self._fail,
         )
         self._engine, self._delivery = self._parts.engine, self._parts.delivery
         self._consumer = Consumer(
@@ -88,6 +95,8 @@ class Worker:
             | {"on_commit": self._on_commit}
         )
         self._parts.commits.consumer = self._consumer
+        self._lag: dict[int, int] = {}  # replaced as a whole, never changed: another thread reads it
+        self._next_lag_s = 0.0
         self.assigned = threading.Event()
         """Set once the group has given this worker its first partitions."""
 
@@ -101,6 +110,7 @@ class Worker:
         self._parts.takeovers.start()
         try:
             self._check_topics()
+            self._parts.controls.start()  # a cancel counts, also one that came while no worker was there
             self._consumer.subscribe(
                 [self._queue.requests], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
@@ -125,7 +135,11 @@ class Worker:
         if not self.assigned.is_set():
             return "the group has given no partitions to this worker yet"
         silent_s = time.monotonic() - self._engine.reader_seen_s
-        return f"the reader was not seen for {silent_s:.0f} s" if silent_s > _SILENT_S else None
+        if silent_s > _SILENT_S:
+            return f"the reader was not seen for {silent_s:.0f} s"
+        if self._engine.is_stuck(_SILENT_S):
+            return f"tasks wait, and none was begun for {_SILENT_S:.0f} s"
+        return None
 
     def _look(self) -> Snapshot:
         """What is in hand now; on the thread that scrapes, so it copies in one step what others change."""
@@ -134,6 +148,8 @@ class Worker:
             tasks_in_hand=len(engine.in_hand),
             tasks_waiting=len(engine.lanes),
             deepest_lane_tasks=engine.lanes.deepest,
+            oldest_waiting_s=engine.oldest_waiting_s(),
+            lag_records=self._lag,
             partitions_assigned=len(self._assignment.partitions),
             held_bytes=sum(tenure.held_bytes for tenure in tenures),
             unacknowledged_records=self._delivery.unstored,
@@ -190,6 +206,10 @@ class Worker:
         self._delivery.settle()
         for tenure in self._parts.takeovers.take():
             self._announce(tenure)
+        now_s = time.monotonic()
+        if now_s >= self._next_lag_s:
+            self._next_lag_s = now_s + _LAG_INTERVAL_S
+            self._lag = self._measure_lag()
         is_busy = self._engine.lanes.ready >= max(_PLENTY_LANES, self._limits.concurrency)
         pause, resume = self._flow.decide(self._assignment.loads(), is_busy=is_busy)
         if pause:
@@ -197,18 +217,30 @@ class Worker:
         if resume:
             self._consumer.resume(self._places(resume))
 
+    def _measure_lag(self) -> dict[int, int]:
+        """Records after the committed offset by partition, as far as the client has heard of the log's end."""
+        lag = {}
+        for partition, tenure in self._assignment.tenures.items():
+            place = TopicPartition(self._queue.requests, partition)
+            _, end = self._consumer.get_watermark_offsets(place, cached=True) or (0, -1)
+            committed = tenure.offsets.committable if tenure.committed is None else tenure.committed
+            if end >= 0:
+                lag[partition] = max(0, end - committed)
+        return lag
+
     # Partitions that come.
 
     def _on_assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         added = {place.partition for place in partitions}
         self._assignment.add(added)
+        self.metrics.note_rebalance("assigned", len(added))
         self._parts.takeovers.begin(added)
         if added:
             self.assigned.set()
         log.info("partitions assigned", added=sorted(added), now=sorted(self._assignment.partitions))
 
     def _announce(self, tenure: Tenure) -> None:
-        """Before anything of a partition runs, its bookmark must say that it is open: who comes next looks for suspects."""
+        """Before anything of it runs, a partition's bookmark must say so: then who comes next looks for suspects."""
         self._opening[tenure.partition] = tenure
         place = tenure.offsets.committable, tenure.bookmark(has_left=False)
         commits = self._parts.commits
@@ -233,6 +265,7 @@ class Worker:
         removed = {place.partition for place in partitions} & self._assignment.partitions
         if not removed:  # as when it leaves: all is settled, and the engine may have ended
             return
+        self.metrics.note_rebalance("revoked", len(removed))
         deadline_s = time.monotonic() + self._limits.grace_s
         tenures = self._finish_in_hand(removed, deadline_s)
         self._delivery.leave(tenures, deadline_s - time.monotonic())
@@ -244,6 +277,7 @@ class Worker:
         lost = {place.partition for place in partitions} & self._assignment.partitions
         if not lost:  # as when it leaves without a broker, maybe long after the engine has ended
             return
+        self.metrics.note_rebalance("lost", len(lost))
         self._delivery.lose(self._forget(lost))
         log.warning("partitions lost", removed=sorted(lost))
 
@@ -280,6 +314,7 @@ class Worker:
         4. The engine and the delivery end.
         """
         self._parts.takeovers.stop()
+        self._parts.controls.stop()
         deadline_s = time.monotonic() + self._limits.grace_s
         tenures = self._finish_in_hand(self._assignment.partitions, deadline_s)
         leaving = threading.Thread(target=self._leave, args=(tenures, deadline_s), name="mabos-leave", daemon=True)
