@@ -15,7 +15,7 @@ import pytest
 from confluent_kafka import KafkaError
 from structlog.testing import capture_logs
 
-from mabos.consumers import AskRefused, CallTimeout, FeedStopped, Question, ResponseFeed, Task
+from mabos.consumers import AskRefused, CallTimeout, FeedStopped, Question, ResponseFeed
 from mabos.consumers.asking import Asker
 from mabos.consumers.calls import Caller
 from mabos.consumers.responses import Waiter
@@ -380,11 +380,3 @@ def test_what_is_not_acknowledged_at_the_stop_is_told(road: Road) -> None:
     with capture_logs() as logs:
         road.asker.stop(0.5)
     assert [entry["cause"] for entry in logs] == ["1 records left after 0.5 s"]
-
-
-def test_a_task_without_a_worker_asks_nobody() -> None:
-    """A test of a handler that makes its own Task hears why."""
-    task = Task(PARENT, {}, Position("requests", 0, 0), 1, ())
-    for use in (task.ask, task.send):
-        with pytest.raises(RuntimeError, match="no worker runs this task"):
-            use("b", {})

@@ -10,6 +10,7 @@ from confluent_kafka import Message
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.answers import Answers
+from mabos.consumers.asking import Asker
 from mabos.consumers.assignment import Assignment
 from mabos.consumers.at_least_once import AtLeastOnce, Commits
 from mabos.consumers.attempts import Attempts
@@ -44,6 +45,8 @@ class Parts:
     """Reads ledgers."""
     outbox: Outbox
     """Sends what is no part of a transaction."""
+    asker: Asker
+    """Asks and sends for handlers."""
 
 
 def assemble(  # noqa: PLR0913 - it is where all of these meet
@@ -79,7 +82,10 @@ def assemble(  # noqa: PLR0913 - it is where all of these meet
             interval_s=limits.transaction_interval_s,
             on_failure=on_failure,
         )
-    surroundings = TaskSurroundings(queue.requests, answers, delivery, max_result_bytes=settings.max_payload_bytes)
+    asker = Asker(settings, registry)
+    surroundings = TaskSurroundings(
+        queue.requests, answers, delivery, asker, max_result_bytes=settings.max_payload_bytes
+    )
     engine = Engine(
         Triage(agents, requests, {}, surroundings),  # type: ignore[arg-type]
         Attempts(agents, max_result_bytes=settings.max_payload_bytes),
@@ -90,7 +96,7 @@ def assemble(  # noqa: PLR0913 - it is where all of these meet
         on_failure=on_failure,
     )
     takeovers = Takeovers(settings, agents.name, responses, window=limits.ledger_window, on_failure=on_failure)
-    return Parts(engine=engine, delivery=delivery, commits=commits, takeovers=takeovers, outbox=outbox)
+    return Parts(engine=engine, delivery=delivery, commits=commits, takeovers=takeovers, outbox=outbox, asker=asker)
 
 
 def _transactional_config(settings: Settings, agents: AgentGroup) -> dict[str, object]:
