@@ -76,8 +76,10 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
     with program([str(BIN / worker[0]), *worker[1:]], env, tmp_path):
         told = run(f"{sys.executable} sdk.py", env, tmp_path)
         call, send, pipe, cancel = (run(command, env, tmp_path) for command in commands("cli"))
+        asked = run(commands("cli")[0].replace("support-01", "door").replace("greet", "welcome"), env, tmp_path)
     assert "completed {'text': 'Hello, Ada!'}" in told
     assert '"Hello, Ada!"' in call
+    assert '"Hello, Ada! Come in."' in asked
     assert f"mabos.{env['MABOS_QUEUE']}.requests:" in send
     assert pipe.startswith('{"')
     assert f"stored at mabos.{env['MABOS_QUEUE']}.controls:" in cancel

@@ -1,9 +1,18 @@
 """Who answers, and who reads: agents and their worker, the response feed, and calls that wait for an outcome."""
 
 from mabos.consumers.agents import AgentGroup
+from mabos.consumers.asking import Question
 from mabos.consumers.client import AsyncTaskClient, TaskClient
 from mabos.consumers.controls import ControlFeed
-from mabos.consumers.errors import CallTimeout, FeedStopped, InvalidHandler, Reject, TaskCancelled, WorkerFailed
+from mabos.consumers.errors import (
+    AskRefused,
+    CallTimeout,
+    FeedStopped,
+    InvalidHandler,
+    Reject,
+    TaskCancelled,
+    WorkerFailed,
+)
 from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
@@ -12,11 +21,13 @@ from mabos.consumers.worker import Worker
 
 __all__ = [
     "AgentGroup",
+    "AskRefused",
     "AsyncTaskClient",
     "CallTimeout",
     "ControlFeed",
     "FeedStopped",
     "InvalidHandler",
+    "Question",
     "Reject",
     "ResponseFeed",
     "RetryPolicy",

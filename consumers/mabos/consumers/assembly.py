@@ -10,6 +10,7 @@ from confluent_kafka import Message
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.answers import Answers
+from mabos.consumers.asking import Asker
 from mabos.consumers.assignment import Assignment
 from mabos.consumers.at_least_once import AtLeastOnce, Commits
 from mabos.consumers.attempts import Attempts
@@ -50,6 +51,8 @@ class Parts:
     """Hears of cancels."""
     outbox: Outbox
     """Sends what is no part of a transaction."""
+    asker: Asker
+    """Asks and sends for handlers."""
 
 
 def assemble(
@@ -86,7 +89,10 @@ def assemble(
             interval_s=limits.transaction_interval_s,
             on_failure=on_failure,
         )
-    surroundings = TaskSurroundings(queue.requests, answers, delivery, max_result_bytes=settings.max_payload_bytes)
+    asker = Asker(settings, registry)
+    surroundings = TaskSurroundings(
+        queue.requests, answers, delivery, asker, max_result_bytes=settings.max_payload_bytes
+    )
     cancels = Cancels()
     engine = Engine(
         Triage(agents, requests, cancels, surroundings),
@@ -113,7 +119,13 @@ def assemble(
 
     controls = ControlFeed(settings, registry, cancel, on_failure=on_failure)
     return Parts(
-        engine=engine, delivery=delivery, commits=commits, takeovers=takeovers, controls=controls, outbox=outbox
+        engine=engine,
+        delivery=delivery,
+        commits=commits,
+        takeovers=takeovers,
+        controls=controls,
+        outbox=outbox,
+        asker=asker,
     )
 
 

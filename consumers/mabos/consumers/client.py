@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from mabos.consumers.errors import CallTimeout
+from mabos.consumers.calls import Call, Caller
 from mabos.consumers.responses import ResponseFeed
 from mabos.kafka.clients import open_registry
 from mabos.kafka.settings import Settings, load_settings
-from mabos.producers.producer import AsyncTaskProducer, TaskProducer
+from mabos.producers.producer import TaskProducer
 from mabos.schemas.events import TaskResponse, new_task_id
 from mabos.schemas.registry import SchemaRegistry
 
@@ -34,6 +33,7 @@ class TaskClient:
         registry = registry or open_registry(settings)
         self._feed = ResponseFeed(settings, registry)
         self._producer = TaskProducer(settings, registry)
+        self._caller = Caller(self._producer, self._feed)
         try:
             self._feed.start()
         except BaseException:
@@ -72,20 +72,9 @@ class TaskClient:
             CallTimeout: There is no outcome yet. The task goes on.
             FeedStopped: The client was stopped meanwhile.
         """
-        give_up_s = time.monotonic() + timeout_s
         task_id = new_task_id() if task_id is None else task_id
-        waiter = self._feed.expect(agent_id, task_id)
-        try:
-            receipt = self._producer.send_task_request(
-                agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline
-            )
-            receipt.on_failure(lambda error: waiter.settle(None, error))
-            response = waiter.result(max(0.0, give_up_s - time.monotonic()))
-        finally:
-            self._feed.forget(waiter)
-        if response is None:
-            raise CallTimeout(task_id, timeout_s)
-        return response
+        call = Call(agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline)
+        return self._caller.call(call, timeout_s)
 
     def stop(self) -> None:
         """Send what was handed over, and stop listening."""
@@ -107,11 +96,12 @@ class AsyncTaskClient:
     def __init__(self, settings: Settings, registry: SchemaRegistry | None = None) -> None:
         registry = registry or open_registry(settings)
         self._feed = ResponseFeed(settings, registry)
-        self._producer = AsyncTaskProducer(settings, registry)
+        self._producer = TaskProducer(settings, registry)
+        self._caller = Caller(self._producer, self._feed)
         try:
             self._feed.start()
         except BaseException:
-            self._producer.stop_now()
+            self._producer.stop()
             raise
 
     @classmethod
@@ -130,22 +120,12 @@ class AsyncTaskClient:
     ) -> TaskResponse:
         """As :meth:`TaskClient.call`, without blocking the event loop."""
         task_id = new_task_id() if task_id is None else task_id
-        waiter = self._feed.expect(agent_id, task_id)
-        try:
-            async with asyncio.timeout(timeout_s):
-                receipt = await self._producer.send_task_request(
-                    agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline
-                )
-                receipt.on_failure(lambda error: waiter.settle(None, error))
-                return await waiter
-        except TimeoutError as error:
-            raise CallTimeout(task_id, timeout_s) from error
-        finally:
-            self._feed.forget(waiter)
+        call = Call(agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline)
+        return await self._caller.call_async(call, timeout_s)
 
     async def stop(self) -> None:
         """As :meth:`TaskClient.stop`."""
-        await self._producer.stop()
+        await asyncio.to_thread(self._producer.stop)
         await asyncio.to_thread(self._feed.stop)
 
     async def __aenter__(self) -> Self:

@@ -9,6 +9,7 @@
     ├── WorkerFailed     the worker met an error that only a restart can cure
     ├── MonitorFailed    the monitor cannot listen on the address that was asked for
     ├── CallTimeout      no outcome came within the time to wait; the task goes on
+    ├── AskRefused       a handler asks an agent that could never answer it
     └── FeedStopped      the response feed was stopped, or broke, while somebody waited
 """
 
@@ -55,11 +56,28 @@ class CallTimeout(MabosError, TimeoutError):
 
     Attributes:
         task_id: The task.
+        is_sent: False when the time was over before the task could be sent: there is none that goes on.
     """
 
-    def __init__(self, task_id: str, timeout_s: float) -> None:
-        super().__init__(f"task {task_id} had no outcome within {timeout_s:g} s: it goes on, is a worker running?")
+    def __init__(self, task_id: str, timeout_s: float, *, is_sent: bool = True) -> None:
+        had = f"task {task_id} had no outcome within {timeout_s:g} s: it goes on, is a worker running?"
+        super().__init__(had if is_sent else f"task {task_id} could not be sent within {timeout_s:g} s")
         self.task_id = task_id
+        self.is_sent = is_sent
+
+
+class AskRefused(MabosError):
+    """A handler asks an agent that could never answer it: it waits for the asker, or too many wait already.
+
+    Attributes:
+        agent_id: The agent that was to be asked.
+        reason: Why it cannot be, lower case.
+    """
+
+    def __init__(self, agent_id: str, reason: str) -> None:
+        super().__init__(f"agent {agent_id} cannot be asked: {reason}")
+        self.agent_id = agent_id
+        self.reason = reason
 
 
 class FeedStopped(MabosError):

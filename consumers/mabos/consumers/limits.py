@@ -11,7 +11,7 @@ class WorkerLimits:
     """How much a worker takes on, and how its answers are delivered."""
 
     concurrency: int = 64
-    """The most tasks in hand at a time. With 1, plain handlers run one after another, in no threads: the fastest way."""
+    """The most tasks in hand at a time. With 1, plain handlers run one after another, the fastest way there is."""
     max_unfinished: int = 120_000
     """The most records read and not finished; above it, the partitions that hold too much are paused."""
     max_unfinished_bytes: int = 64 * 1024 * 1024

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mabos.consumers.errors import TaskCancelled
 
 if TYPE_CHECKING:
+    from mabos.consumers.asking import Asker, Question
     from mabos.consumers.jobs import Headers, Job
     from mabos.kafka.position import Position
+    from mabos.producers.receipts import Receipt
     from mabos.schemas.events import TaskRequest
 
 
@@ -20,6 +22,11 @@ class Surroundings(Protocol):
     @property
     def topic(self) -> str:
         """The requests topic."""
+        ...
+
+    @property
+    def asker(self) -> Asker:
+        """What asks other agents, and sends them tasks."""
         ...
 
     def report_progress(self, job: Job, fields: Mapping[str, Any]) -> None:
@@ -93,3 +100,68 @@ class Task:
         """
         if self.cancelled:
             raise TaskCancelled
+
+    def ask(
+        self,
+        agent_id: str,
+        payload: Mapping[str, Any],
+        *,
+        task_id: str | None = None,
+        deadline: datetime | None = None,
+        timeout_s: float | None = None,
+    ) -> Question:
+        """Ask another agent: ``await task.ask(...)`` in an async handler, ``task.ask(...).result()`` in a plain one.
+
+        Both give the :class:`TaskResponse` that ends the other agent's task, whatever its status. That task has this
+        one as its parent, carries its trace context, and has no later deadline.
+
+        While it waits, this task keeps its lane, and its place among the worker's ``concurrency`` tasks in hand. If no
+        place is left for the other agent's task, both wait until ``timeout_s`` or the deadline: a plain handler in a
+        worker with a concurrency of 1 that asks an agent of the same worker always does. Two agents that ask each other
+        for different tasks at the same moment do, too.
+
+        Args:
+            agent_id: The agent to ask; not this one, and none that waits for this task.
+            payload: A JSON object; ``payload["action"]`` picks the handler.
+            task_id: A name for the task, one that had no outcome yet; None makes a UUIDv7. Another attempt at this task
+                asks anew.
+            deadline: Aware datetime after which the answer is of no use, if that is before this task's deadline.
+            timeout_s: How long to wait; None until a moment after the deadline, for ever if there is none.
+
+        Raises:
+            InvalidTask: A field is refused; nothing was sent.
+            AskRefused: That agent waits for this task, or too many do.
+            CallTimeout: There is no outcome yet. That task goes on.
+            PublishError: It could not be published; says whether it may be stored all the same.
+            FeedStopped: The worker stopped meanwhile.
+        """
+        return self._surroundings.asker.ask(
+            self.request,
+            self.headers,
+            agent_id=agent_id,
+            payload=payload,
+            task_id=task_id,
+            deadline=deadline,
+            timeout_s=timeout_s,
+        )
+
+    def send(
+        self,
+        agent_id: str,
+        payload: Mapping[str, Any],
+        *,
+        task_id: str | None = None,
+        deadline: datetime | None = None,
+    ) -> Receipt:
+        """Send a task to any agent, this one included, and go on. Parent, trace and deadline are as with :meth:`ask`.
+
+        Returns:
+            A receipt; wait for it (``await``, or ``result()`` in a plain handler) where the task must not be lost.
+
+        Raises:
+            InvalidTask: A field is refused; nothing was sent.
+            PublishQueueFull: The local queue is full; nothing was sent.
+        """
+        return self._surroundings.asker.send(
+            self.request, self.headers, agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline
+        )

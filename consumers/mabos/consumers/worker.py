@@ -320,6 +320,8 @@ class Worker:
         leaving = threading.Thread(target=self._leave, args=(tenures, deadline_s), name="mabos-leave", daemon=True)
         leaving.start()
         leaving.join(max(_LAST_WORDS_S, deadline_s - time.monotonic()) + _CLOSE_TIMEOUT_S)
+        self._engine.close(tenures)  # what still runs is not answered any more, whatever comes of it
+        self._parts.asker.stop()  # before the engine: a plain handler that waits on its thread would hold up its end
         self._engine.stop()
         self._delivery.stop(_LAST_WORDS_S)
         self._parts.outbox.stop(_LAST_WORDS_S)

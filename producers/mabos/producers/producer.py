@@ -58,6 +58,7 @@ class TaskProducer:
         task_id: str | None = None,
         deadline: datetime | None = None,
         headers: Mapping[str, str] | None = None,
+        queue_full_timeout_s: float | None = None,
     ) -> Receipt:
         """Publish a task for one agent.
 
@@ -69,13 +70,14 @@ class TaskProducer:
             task_id: Your name for the task; None makes a UUIDv7.
             deadline: Aware datetime after which the answer is of no use; None for never.
             headers: Kafka headers, such as ``traceparent``.
+            queue_full_timeout_s: How long to wait while the local queue is full; None for the setting of that name.
 
         Returns:
             A receipt; ``receipt.result()`` blocks until the broker has the record and gives its position.
 
         Raises:
             InvalidTask: A field is refused; nothing was sent. The message names the field.
-            PublishQueueFull: The local queue stayed full for ``queue_full_timeout_s``; nothing was sent.
+            PublishQueueFull: The local queue stayed full that long; nothing was sent.
             ProducerStopped: After :meth:`stop`.
             ForkedClient: In a process forked after the producer was made.
         """
@@ -83,7 +85,7 @@ class TaskProducer:
             agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline, headers=headers
         )
         receipt = Receipt(request.task_id, self._publisher)
-        self._publisher.publish(record, receipt.on_delivery)
+        self._publisher.publish(record, receipt.on_delivery, queue_full_timeout_s)
         return receipt
 
     def cancel_task(self, *, agent_id: str, task_id: str, reason: str = "") -> Receipt:
@@ -111,6 +113,13 @@ class TaskProducer:
         receipt = Receipt(control.task_id, self._publisher)
         self._publisher.publish(record, receipt.on_delivery)
         return receipt
+
+    def as_async(self) -> AsyncTaskProducer:
+        """The face of this same producer for event loops; a stop of either stops both."""
+        face = AsyncTaskProducer.__new__(AsyncTaskProducer)
+        face._builder, face._publisher = self._builder, self._publisher  # noqa: SLF001 - two faces of one
+        face._controls = self._controls  # noqa: SLF001
+        return face
 
     def flush(self, timeout_s: float | None = None) -> int:
         """Wait until every task sent is acknowledged or has failed; returns how many are neither by ``timeout_s``."""
@@ -188,10 +197,6 @@ class AsyncTaskProducer:
     async def stop(self, timeout_s: float | None = None) -> None:
         """As :meth:`TaskProducer.stop`."""
         await asyncio.to_thread(self._publisher.stop, timeout_s)
-
-    def stop_now(self) -> None:
-        """As :meth:`TaskProducer.stop`, without an event loop and without waiting for reports."""
-        self._publisher.stop(0)
 
     async def __aenter__(self) -> Self:
         return self

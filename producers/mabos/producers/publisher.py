@@ -61,12 +61,13 @@ class Publisher:
         self._thread.start()
         atexit.register(self._stop_at_exit)
 
-    def publish(self, record: Record, on_delivery: OnDelivery) -> None:
+    def publish(self, record: Record, on_delivery: OnDelivery, queue_full_timeout_s: float | None = None) -> None:
         """Hand a record over, waiting in this thread while the local queue is full.
 
         Args:
             record: What to publish, and where.
             on_delivery: Called once with the broker's report, on the publisher's thread; must not block.
+            queue_full_timeout_s: How long to wait for room; None for the setting of that name.
 
         Raises:
             PublishQueueFull: The queue stayed full for ``queue_full_timeout_s``; nothing was sent.
@@ -76,11 +77,12 @@ class Publisher:
             ForkedClient: In a forked child.
         """
         if not self.try_publish(record, on_delivery):
-            deadline = time.monotonic() + self._queue_full_timeout_s
+            timeout_s = self._queue_full_timeout_s if queue_full_timeout_s is None else queue_full_timeout_s
+            deadline = time.monotonic() + timeout_s
             while not self.try_publish(record, on_delivery):
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    raise self._queue_full()
+                    raise self._queue_full(timeout_s)
                 with self._reported:
                     self._reported.wait(min(left_s, _POLL_S))
 
@@ -92,7 +94,7 @@ class Publisher:
             while not self.try_publish(record, on_delivery):
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
-                    raise self._queue_full()
+                    raise self._queue_full(self._queue_full_timeout_s)
                 room = loop.create_future()
                 self._awake.append(room)
                 await asyncio.wait((room,), timeout=min(left_s, _POLL_S))
@@ -204,9 +206,9 @@ class Publisher:
         if self._pid != os.getpid():
             raise ForkedClient("Kafka clients do not survive a fork: make the producer in the process that uses it")
 
-    def _queue_full(self) -> PublishQueueFull:
+    def _queue_full(self, timeout_s: float) -> PublishQueueFull:
         return PublishQueueFull(
-            f"the local queue held {len(self)} records and stayed full for {self._queue_full_timeout_s:g} s: "
+            f"the local queue held {len(self)} records and stayed full for {timeout_s:g} s: "
             f"send slower, or see whether Kafka at {self._servers} is up"
         )
 

@@ -1,0 +1,137 @@
+"""Where a task came from: the headers that a task carries when a handler sent it, or asked for it. Pure.
+
+- ``mabos-parent``: a JSON object, ``{"agent_id": "...", "task_id": "..."}``: the task whose handler made this one.
+- ``mabos-asked-by``: only on a task that was asked: a JSON array of the ids of the agents that wait for it, those that
+  have waited longest first, its parent's last.
+- ``traceparent`` and ``tracestate`` (W3C Trace Context): as they stood on the parent, where they are well-formed.
+
+JSON, because an id may hold any character but control characters. Anybody can write headers: what stands under one of
+these names and is not of its form counts as absent. Of a header that stands twice, the last counts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from mabos.consumers.errors import AskRefused
+from mabos.schemas.errors import InvalidTask
+from mabos.schemas.events import TaskRequest, check_id
+from mabos.schemas.jsontext import parse_json
+
+PARENT, ASKED_BY = "mabos-parent", "mabos-asked-by"
+MAX_WAITING = 32
+"""The most agents that may wait in one chain."""
+MAX_ASKED_BY_BYTES = 12_288
+"""The longest ``mabos-asked-by``: all headers of a request together may take 16,384 bytes."""
+
+_MAX_PARENT_BYTES = 2048  # two ids of 255 bytes, each of them escaped
+_MAX_TRACESTATE_CHARS = 512  # what W3C Trace Context §3.3.1.5 asks everybody to pass on
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACESTATE = re.compile(rb"[\x20-\x7e]{1,%d}" % _MAX_TRACESTATE_CHARS)
+
+HeadersRead = Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parent:
+    """The task whose handler made another one."""
+
+    agent_id: str
+    """Its agent."""
+    task_id: str
+    """Its name."""
+
+
+def child_headers(parent: TaskRequest, headers: HeadersRead, waiting: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of a task that a handler makes.
+
+    Args:
+        parent: The task in the handler's hands.
+        headers: That task's own headers.
+        waiting: The agents that will wait for the new task, as :func:`waiting_agents` gives them; empty if none does.
+    """
+    found = dict(headers)
+    made = {PARENT: orjson.dumps({"agent_id": parent.agent_id, "task_id": parent.task_id}).decode()}
+    if waiting:
+        made[ASKED_BY] = _encode_waiting(waiting)
+    return made | _trace_context(found)
+
+
+def waiting_agents(parent: TaskRequest, headers: HeadersRead, agent_id: str) -> tuple[str, ...]:
+    """The agents that will wait for a task if a handler asks for it: those that wait for its own task, and itself.
+
+    Args:
+        parent: The task in the handler's hands.
+        headers: That task's own headers.
+        agent_id: The agent to ask.
+
+    Raises:
+        InvalidTask: The agent's id is refused.
+        AskRefused: That agent is one of them, and could not begin before they have ended; or they are too many.
+    """
+    check_id("agent_id", agent_id)
+    waiting = (*read_asked_by(headers), parent.agent_id)
+    if agent_id == parent.agent_id:
+        raise AskRefused(agent_id, "it does one task at a time, and would wait for itself for ever: use send")
+    if agent_id in waiting:
+        raise AskRefused(agent_id, "it waits for this very task, and can begin no other before: use send")
+    if len(waiting) > MAX_WAITING:
+        raise AskRefused(agent_id, f"{len(waiting)} agents would wait in one chain, at most {MAX_WAITING} may")
+    size_bytes = len(_encode_waiting(waiting).encode())
+    if size_bytes > MAX_ASKED_BY_BYTES:
+        reason = f"the ids of the {len(waiting)} agents that would wait in one chain take {size_bytes} bytes"
+        raise AskRefused(agent_id, f"{reason}, at most {MAX_ASKED_BY_BYTES} are allowed")
+    return waiting
+
+
+def read_parent(headers: HeadersRead) -> Parent | None:
+    """The task whose handler made the one with these headers; None if it was no handler, or nobody can tell."""
+    value = _read_json(headers, PARENT, _MAX_PARENT_BYTES)
+    if not isinstance(value, dict) or value.keys() != {"agent_id", "task_id"}:
+        return None
+    agent_id, task_id = value["agent_id"], value["task_id"]
+    return Parent(agent_id=agent_id, task_id=task_id) if _are_ids((agent_id, task_id)) else None
+
+
+def read_asked_by(headers: HeadersRead) -> tuple[str, ...]:
+    """The agents that wait for the task with these headers, longest first; empty if none does, or nobody can tell."""
+    value = _read_json(headers, ASKED_BY, MAX_ASKED_BY_BYTES)
+    return tuple(value) if isinstance(value, list) and len(value) <= MAX_WAITING and _are_ids(value) else ()
+
+
+def _encode_waiting(waiting: Sequence[str]) -> str:
+    return orjson.dumps(list(waiting)).decode()
+
+
+def _trace_context(found: Mapping[str, bytes]) -> dict[str, str]:
+    traceparent, tracestate = found.get("traceparent", b""), found.get("tracestate", b"")
+    if not _TRACEPARENT.fullmatch(traceparent):
+        return {}
+    context = {"traceparent": traceparent.decode()}
+    if _TRACESTATE.fullmatch(tracestate):
+        context["tracestate"] = tracestate.decode()
+    return context
+
+
+def _read_json(headers: HeadersRead, name: str, max_bytes: int) -> Any:  # noqa: ANN401 - any JSON value
+    data = dict(headers).get(name, b"")
+    if not data or len(data) > max_bytes:
+        return None
+    try:
+        return parse_json(name, data)
+    except InvalidTask:
+        return None
+
+
+def _are_ids(values: Sequence[Any]) -> bool:
+    try:
+        for value in values:
+            check_id(PARENT, value)
+    except InvalidTask:
+        return False
+    return True
