@@ -54,7 +54,7 @@ class Answers:
             ("mabos-error", shorten(cause).encode()),
             ("mabos-origin", str(job.position(self._requests)).encode()),
         ]
-        if hasattr(job, "request"):
+        if job.is_decoded:
             own += [("mabos-attempts", str(job.attempt).encode()), ("mabos-task-id", job.request.task_id.encode())]
         return Record(self._dead_letters, job.key, job.value, [*job.headers, *own], job.partition)
 

@@ -33,14 +33,16 @@ class Attempts:
 
     def __init__(self, agents: AgentGroup, *, max_result_bytes: int, clocks: Clocks | None = None) -> None:
         self._agents, self._max_result_bytes = agents, max_result_bytes
-        self._clocks = clocks or Clocks()
+        clocks = clocks or Clocks()
+        self._wall_s, self._monotonic_s = clocks.wall_s, clocks.monotonic_s
 
     def run_plain(self, job: Job, run: Run) -> Answered | TryAgain | Awaiting:
         """Run a plain handler in this thread."""
         started_at_ms = self._start(job)
-        current_task.set(run.task)
+        handler, task, _ = run
+        current_task.set(task)
         try:
-            result = run.handler.function(run.handler.argument(run.task))
+            result = handler.function(task if handler.model is None else handler.argument(task))
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything: it ends here
             return self._after_error(job, run, error, started_at_ms)
         finally:
@@ -85,9 +87,9 @@ class Attempts:
 
     def _start(self, job: Job) -> int:
         """Note the times at which an attempt begins; returns the wall clock's in ms."""
-        job.started_s = self._clocks.monotonic_s()
+        job.started_s = self._monotonic_s()
         job.first_started_s = job.first_started_s or job.started_s
-        now_s = self._clocks.wall_s()
+        now_s = self._wall_s()
         job.waited_s = now_s - job.message.timestamp()[1] / 1000
         return round(now_s * 1000)
 
@@ -104,7 +106,7 @@ class Attempts:
         if isinstance(error, TaskCancelled) or job.cancel_reason is not None:
             return cancel(job.cancel_reason or "", started_at_ms)
         failure = error if isinstance(error, Exception) else HandlerExit(f"the handler raised {error!r}")
-        elapsed_s = self._clocks.monotonic_s() - job.first_started_s
+        elapsed_s = self._monotonic_s() - job.first_started_s
         decision = run.handler.retry.decide(failure, attempt=job.attempt, elapsed_s=elapsed_s)
         try:
             self._agents.tell_error(run.task, failure, decision)

@@ -181,8 +181,9 @@ class Engine:
     def _dispatch(self) -> None:
         """Begin what may begin, for a slice of time."""
         until_s = time.monotonic() + _SLICE_S
-        while len(self.in_hand) < self._concurrency and not self._is_stopping:
-            if self._solo is not None and self.in_hand:
+        again, in_hand = self._again, self.in_hand
+        while len(in_hand) < self._concurrency and not self._is_stopping:
+            if self._solo is not None and in_hand:
                 return
             self.seen_s = now_s = time.monotonic()
             if now_s > until_s:
@@ -191,27 +192,19 @@ class Engine:
             if now_s - self.reader_seen_s > _FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours
                 self._loop.call_later(0.1, self._dispatch)
                 return
-            job = self._take()
-            if job is None:
-                return
-            self._begin(job)
-
-    def _take(self) -> Job | None:
-        """The next job that may begin."""
-        while True:
-            if self._again:
-                job = self._again.popleft()
+            if again:
+                job = again.popleft()
             else:
                 message = self.lanes.take()
                 if message is None:
-                    return None
-                tenure = self._tenures[message.partition()]  # type: ignore[index]  # a record without an error has one
-                job = Job(message, tenure)
+                    return
+                job = Job(message, self._tenures[message.partition()])  # type: ignore[index]  # it has a place
             tenure = job.tenure
-            if not (tenure.is_released or tenure.is_over):
-                return job
-            tenure.dropped += 1
-            self._finish(job)
+            if tenure.is_released or tenure.is_over:
+                tenure.dropped += 1
+                self._finish(job)
+            else:
+                self._begin(job)
 
     def _begin(self, job: Job) -> None:
         try:
@@ -274,18 +267,19 @@ class Engine:
     # What comes of a job.
 
     def _carry_out(self, job: Job, verdict: Verdict) -> None:
+        job.task = None
         try:
-            self._do(job, verdict)
+            if job.tenure.is_over:
+                self._finish(job)
+            elif isinstance(verdict, Answered):
+                self._answer(job, verdict)
+            else:
+                self._do(job, verdict)
         except Exception as error:  # noqa: BLE001 - as in _begin
             self._give_up(error)
 
     def _do(self, job: Job, verdict: Verdict) -> None:
-        job.task = None
-        if job.tenure.is_over:
-            self._finish(job)
-        elif isinstance(verdict, Answered):
-            self._answer(job, verdict)
-        elif isinstance(verdict, TryAgain):
+        if isinstance(verdict, TryAgain):
             if verdict.is_failure:
                 self._metrics.note_retry(job.action)
                 log.info("task failed, trying again", **names_of(job), cause=verdict.cause, after_s=verdict.after_s)
@@ -335,7 +329,8 @@ class Engine:
         self._marks(Outgoing(self._answers.mark(job), job, Kind.MARK, resume))
 
     def _wait(self, job: Job, after_s: float) -> None:
-        self._leave_solo(job)
+        if job is self._solo:
+            self._solo = None
         if job.tenure.is_released:
             job.tenure.dropped += 1
             self._finish(job)
@@ -349,12 +344,9 @@ class Engine:
             self._dispatch()
 
     def _finish(self, job: Job) -> None:
-        self._leave_solo(job)
-        self.lanes.finish(job.key)
-
-    def _leave_solo(self, job: Job) -> None:
         if job is self._solo:
             self._solo = None
+        self.lanes.finish(job.key)
 
     # Partitions that go.
 

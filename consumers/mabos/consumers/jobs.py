@@ -61,7 +61,7 @@ class Job:
         "waited_s",
     )
 
-    request: TaskRequest  # looked at only after it was decoded
+    request: TaskRequest
 
     def __init__(self, message: Message, tenure: Tenure) -> None:
         self.message = message
@@ -69,6 +69,7 @@ class Job:
         self.offset = cast(int, message.offset())
         self.key = message.key()
         self.tenure = tenure
+        self.request = None  # type: ignore[assignment]  # looked at by the triage first, which decodes it
         self.action: str | None = None
         self.attempt = 0
         self.first_started_s = 0.0
@@ -81,6 +82,11 @@ class Job:
         self.cancel_reason: str | None = None
         self.unstored = 0
         self.response_offset: int | None = None
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether there is a request."""
+        return self.request is not None
 
     @property
     def value(self) -> bytes | None:
@@ -110,6 +116,5 @@ def size_of(message: Message) -> int:
 
 def names_of(job: Job) -> dict[str, object]:
     """What a log line says of a job."""
-    request = getattr(job, "request", None)
-    names = {} if request is None else {"task_id": request.task_id, "agent_id": request.agent_id}
+    names = {"task_id": job.request.task_id, "agent_id": job.request.agent_id} if job.is_decoded else {}
     return {**names, "position": str(job.position(job.message.topic() or "")), "attempt": job.attempt}

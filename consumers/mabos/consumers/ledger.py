@@ -70,8 +70,12 @@ class Ledger:
 
     def answer(self, key: TaskKey) -> None:
         """This worker answers a task."""
-        if key not in self._offsets:
-            self._note(key, None)
+        offsets, order = self._offsets, self._order  # written out, not _note(): it is asked for each task
+        if key not in offsets:
+            offsets[key] = None
+            order.append(key)
+            if len(order) > self._window:
+                del offsets[order.popleft()]
 
     def has(self, key: TaskKey) -> bool:
         """Whether a task has its outcome."""

@@ -69,7 +69,7 @@ class Triage:
 
     def look(self, job: Job) -> Verdict:
         """What shall be done with a job now; it may be asked again, as after a failed attempt."""
-        if job.attempt == 0 and (verdict := self._look_first(job)) is not None:
+        if not job.attempt and (verdict := self._look_first(job)) is not None:
             return verdict
         request = job.request
         if self._cancels and (reason := self._cancels.find(request.agent_id, request.task_id)) is not None:
@@ -94,7 +94,7 @@ class Triage:
     def _look_first(self, job: Job) -> Verdict | None:
         """What there is to say of a job of which no attempt was made."""
         try:
-            if not hasattr(job, "request"):
+            if not job.is_decoded:
                 job.request = self._codec.decode(job.value)
         except DecodeError as error:
             return Bury(error.code, error.reason)

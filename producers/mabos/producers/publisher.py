@@ -101,16 +101,14 @@ class Publisher:
 
     def try_publish(self, record: Record, on_delivery: OnDelivery) -> bool:
         """As :meth:`publish`, but returns False at once where the local queue is full."""
-        self._check_usable()
+        if self._stopped or self._pid != os.getpid():
+            self._check_usable()
+        topic, key, value, headers, partition = record
         try:
-            self._producer.produce(
-                record.topic,
-                key=record.key,
-                value=record.value,
-                partition=record.partition,
-                headers=record.headers,
-                on_delivery=on_delivery,
-            )
+            if headers is None:  # a keyword less is a tenth of the call
+                self._producer.produce(topic, value, key, partition, on_delivery)
+            else:
+                self._producer.produce(topic, value, key, partition, on_delivery, headers=headers)
         except BufferError:
             return False
         except KafkaException as error:
