@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
+from typing import Any
 
 import structlog
 
@@ -51,33 +52,31 @@ class Attempts:
             return Awaiting(run, result, started_at_ms)
         return self._complete(result, started_at_ms)
 
-    async def run_async(self, job: Job, run: Run) -> Answered | TryAgain:
-        """Run an async handler on this event loop."""
-        started_at_ms = self._start(job)
-        current_task.set(run.task)
-        try:
-            found = run.handler.function(run.handler.argument(run.task))
-        except BaseException as error:  # noqa: BLE001 - as above
-            return self._after_error(job, run, error, started_at_ms)
-        assert inspect.isawaitable(found)  # noqa: S101 - an async function was called
-        return await self.wait(job, Awaiting(run, found, started_at_ms))
+    async def run_async(self, job: Job, run: Run, awaiting: Awaiting | None = None) -> Answered | TryAgain:
+        """Run an async handler on this event loop, until the task's deadline; it is the only coroutine round it.
 
-    async def wait(self, job: Job, awaiting: Awaiting) -> Answered | TryAgain:
-        """Await what a handler returned, until the task's deadline.
+        Args:
+            job: The job.
+            run: Its handler.
+            awaiting: What a plain handler returned, if it is that which must be awaited.
 
         Raises:
             asyncio.CancelledError: The engine ended it.
         """
-        run, found, started_at_ms = awaiting
-        timer = asyncio.timeout(run.left_s)
+        handler, task, left_s = run
+        started_at_ms = self._start(job) if awaiting is None else awaiting.started_at_ms
+        current_task.set(task)
+        timer = None
         try:
-            if run.left_s is None:
+            argument = task if handler.model is None else handler.argument(task)
+            found: Any = handler.function(argument) if awaiting is None else awaiting.found
+            if left_s is None:
                 result = await found
             else:
-                async with timer:
+                async with asyncio.timeout(left_s) as timer:
                     result = await found
         except BaseException as error:  # a handler may raise anything
-            if timer.expired():
+            if timer is not None and timer.expired():
                 timed_out = TaskError(code="timed_out", message="the deadline passed while the handler ran")
                 return Answered(Status.TIMED_OUT, error=timed_out, started_at_ms=started_at_ms)
             if isinstance(error, GeneratorExit) or (job.cancel_reason is None and _is_cancelled()):

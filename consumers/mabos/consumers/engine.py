@@ -22,6 +22,11 @@ from typing import Any
 import structlog
 from confluent_kafka import Message
 
+try:
+    import uvloop
+except ImportError:  # there is none for Windows
+    uvloop = None  # type: ignore[assignment]
+
 from mabos.consumers.answers import Answers
 from mabos.consumers.attempts import Attempts
 from mabos.consumers.delivery import Delivery, Kind, Outgoing
@@ -74,7 +79,7 @@ class Engine:
         self.lanes: Lanes[Message] = Lanes()
         self._again: deque[Job] = deque()  # waited for another attempt, still first of their lanes
         self._pausing: dict[Job, asyncio.TimerHandle | None] = {}  # None: not a clock ends it, but its mark
-        self.in_hand: dict[Job, asyncio.Task[None] | None] = {}
+        self.in_hand: dict[Job, asyncio.Task[Verdict] | None] = {}
         self._solo: Job | None = None  # runs alone, or will as soon as nothing else is in hand
         self._threads = HandlerThreads()
         self._is_stopping = False
@@ -82,7 +87,7 @@ class Engine:
         """When the reader last was seen between two polls; it writes this itself."""
         self.seen_s = self.reader_seen_s
         """When this thread last looked for a task that may begin."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = uvloop.new_event_loop() if uvloop else asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="mabos-engine", daemon=True)
 
     # What the reader calls.
@@ -240,27 +245,25 @@ class Engine:
             self._give_up(error)
 
     def _start_task(self, job: Job, attempt: Coroutine[Any, Any, Verdict]) -> None:
-        self.in_hand[job] = self._loop.create_task(self._run(job, attempt))
+        task = self.in_hand[job] = self._loop.create_task(attempt)
+        task.add_done_callback(partial(self._after_task, job))
 
-    async def _run(self, job: Job, attempt: Coroutine[Any, Any, Verdict]) -> None:
-        try:
-            verdict = await attempt
-        except asyncio.CancelledError:  # the partition is gone, or the worker stops
+    def _after_task(self, job: Job, task: asyncio.Task[Verdict]) -> None:
+        if task.cancelled():  # the partition is gone, or the worker stops
             del self.in_hand[job]
             self._finish(job)
             self._dispatch()
-            raise
-        except Exception as error:  # noqa: BLE001 - as in _begin
+        elif (error := task.exception()) is not None:
             self._give_up(error)
         else:
-            self._after(job, verdict)
+            self._after(job, task.result())
 
     def _after(self, job: Job, verdict: Verdict) -> None:
         del self.in_hand[job]
         self._carry_out(job, verdict)
         self._dispatch()
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, error: BaseException) -> None:
         log.error("a task cannot be answered", exc_info=error)
         self._on_failure(WorkerFailed(f"a task cannot be answered: {error!r}"))
 
@@ -287,7 +290,7 @@ class Engine:
                 log.warning("task waits", **names_of(job), cause=verdict.cause)
             self._wait(job, verdict.after_s)
         elif isinstance(verdict, Awaiting):
-            self._start_task(job, self._attempts.wait(job, verdict))
+            self._start_task(job, self._attempts.run_async(job, verdict.run, verdict))
         elif isinstance(verdict, Skip):
             job.unstored = 1
             self._metrics.note_redelivered(1)
