@@ -31,8 +31,8 @@ lock: $(STAMP) ## Resolve the dependencies anew into requirements.lock
 run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. ONCE=1 ends after the summary
 	@$(BIN)/python -m examples.run
 
-bench: $(STAMP) ## Measure how fast it is beside others. ONLY=road,latency measures some rows, ROUNDS=n how often
-	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS))
+bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 test: $(STAMP) ## Run all tests, against a real broker and registry
 	$(BIN)/python -m pytest

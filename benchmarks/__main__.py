@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
+from subprocess import SubprocessError
 
 from benchmarks.claims import Row
 from benchmarks.display import Display
 from benchmarks.pace import LatencyBench
 from benchmarks.profiles import Profiler
-from benchmarks.report import print_rows
+from benchmarks.report import print_rows, write_report
 from benchmarks.rig import run_rig
 from benchmarks.rows import ROWS, Harness, warm_up
 from benchmarks.throughput import ThroughputBench
@@ -22,6 +24,7 @@ _PROFILES = Path("build") / "profiles"
 def main() -> int:
     """Measure the rows asked for; returns 0 if each claim holds."""
     options = _read_options()
+    logging.getLogger("mabos").setLevel(logging.ERROR)  # a broker that just started has warnings for its first clients
     display = Display()
     try:
         rows, failed = _measure(options, display)
@@ -31,6 +34,8 @@ def main() -> int:
     print_rows(rows)
     for name, cause in failed.items():
         print(f"{name} was not measured: {cause}")
+    if options.write:
+        display.say(f"written: {write_report(rows, failed, rounds=options.rounds)}")
     return 0 if not failed and all(claim.holds for row in rows for claim in row.claims) else 1
 
 
@@ -54,7 +59,7 @@ def _measure(options: argparse.Namespace, display: Display) -> tuple[list[Row], 
             display.say(f"\n{name}")
             try:
                 rows.append(ROWS[name](harness))
-            except (MabosError, OSError) as error:
+            except (MabosError, OSError, SubprocessError) as error:
                 display.say(f"error: {error}")
                 failed[name] = str(error).splitlines()[0]
     return rows, failed
@@ -69,6 +74,7 @@ def _read_options() -> argparse.Namespace:
     )
     parser.add_argument("--scale", type=float, default=1.0, help="part of each load, such as 0.1 for a quick look")
     parser.add_argument("--profile", action="store_true", help="sample our contenders, which slows them a little")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md and its plot anew")
     return parser.parse_args()
 
 

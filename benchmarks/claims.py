@@ -21,8 +21,6 @@ class Claim:
     sense: Literal["at least", "at most"] = "at least"
     unit: str = "x"
     """``x`` for a ratio, else ``ms``."""
-    note: str = ""
-    """What a reader must know to understand the figure."""
 
     @property
     def median(self) -> float:

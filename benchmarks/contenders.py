@@ -16,10 +16,11 @@ from benchmarks.jvm import java_command
 from benchmarks.profiles import Profiler
 from benchmarks.venvs import FASTSTREAM, QUIXSTREAMS, Venv, prepare_venv
 from benchmarks.wire import Road
-from mabos.kafka.process import Process
+from mabos.kafka.process import Process, telling_line
 
 ROOT = Path(__file__).parents[1]
 _LOOK_EVERY_S = 0.05
+_TAIL_LINES = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,8 +129,10 @@ class Started:
             MeasurementFailed: It ended with an error; has the end of its log.
         """
         if self._process.exit_code:
-            lines = "\n".join(self._process.log_tail()[-15:])
-            raise MeasurementFailed(f"{self.name} ended with code {self._process.exit_code}:\n{lines}")
+            lines = self._process.log_tail()[-_TAIL_LINES:]
+            raise MeasurementFailed(
+                f"{self.name} ended with code {self.exit_code}: {telling_line(lines)}\n" + "\n".join(lines)
+            )
 
     def wait(self, timeout_s: float) -> None:
         """Wait until it ends by itself.

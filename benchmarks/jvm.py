@@ -16,13 +16,13 @@ from pathlib import Path
 from mabos.kafka.artifacts import default_cache_dir, find_java
 
 _SOURCES = Path(__file__).with_name("java")
-_JARS = (
+JARS = (
     "io.confluent.parallelconsumer:parallel-consumer-core:0.5.3.3",
     "org.apache.avro:avro:1.12.0",
     "org.slf4j:slf4j-nop:2.0.17",
 )
 _COMPILER = ("org.eclipse.jdt:ecj:3.43.0",)
-_FLAGS = ("-XX:+UseSerialGC", "-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED")
+_FLAGS = ("-XX:-UsePerfData", "--enable-native-access=ALL-UNNAMED")  # else as Java comes: its collector, its heap
 
 
 def java_command(main_class: str) -> Sequence[str]:
@@ -33,13 +33,13 @@ def java_command(main_class: str) -> Sequence[str]:
     """
     java, source = str(find_java()), _SOURCES / f"{main_class}.java"
     cache = default_cache_dir() / "bench"
-    folder = cache / f"java-{zlib.crc32(source.read_bytes() + repr((_JARS, _COMPILER)).encode()):08x}"
+    folder = cache / f"java-{zlib.crc32(source.read_bytes() + repr((JARS, _COMPILER)).encode()):08x}"
     jars = folder / "class-path"
     if not jars.is_file():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        compiler, class_path = _resolve(_COMPILER, cache / "maven"), _resolve(_JARS, cache / "maven")
-        options = ["-jar", compiler, "--release", "21", "-nowarn", "-cp", class_path, "-d", str(folder), str(source)]
+        compiler, class_path = _resolve(_COMPILER, cache / "maven"), _resolve(JARS, cache / "maven")
+        options = ["-jar", compiler, "-21", "-proc:none", "-nowarn", "-cp", class_path, "-d", str(folder), str(source)]
         subprocess.run([java, *options], check=True)
         jars.write_text(class_path, encoding="utf-8")
     return [java, *_FLAGS, "-cp", f"{folder}{os.pathsep}{jars.read_text(encoding='utf-8')}", main_class]

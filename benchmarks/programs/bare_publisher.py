@@ -1,4 +1,7 @@
-"""The bare loop for publishing: fastavro, ``produce``, and a callback for each record that keeps where it stands."""
+"""The bare loop for publishing: fastavro, ``produce``, and a callback for each record that keeps where it stands.
+
+The first is waited for, so that the rest meets open connections.
+"""
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -32,6 +35,8 @@ for number in range(road.count):
     value = wire.encode_request(task_id, agent_id, orjson.dumps(payload).decode())
     producer.produce(road.requests, value, agent_id, on_delivery=note)
     producer.poll(0)
+    if number == 0:
+        producer.flush()
 producer.flush()
 if len(places) != road.count:
     raise SystemExit(f"{len(places)} of {road.count} records were acknowledged")
