@@ -35,7 +35,7 @@ class Throughput:
     peak_rss_mib: float
     """The most memory that the contender was seen to have, in MiB."""
     cpu_us: float
-    """Processor time of the contender for a task, in microseconds, its start-up included."""
+    """Processor time of the contender for a task, in microseconds; its start-up does not count."""
 
     def __str__(self) -> str:
         """One line for people."""
@@ -55,7 +55,7 @@ class TopicMeter:
         self._settings, self._topic, self._count = settings, topic, count
         self._cluster = Cluster(settings)
         self._peak_bytes = 0
-        self._cpu_s = 0.0
+        self._looks: list[tuple[int, float]] = []  # how many records were there, and the processor time until then
 
     def watch(self, started: Started, display: Display) -> Throughput:
         """Wait until the topic is full.
@@ -68,8 +68,8 @@ class TopicMeter:
         with display.bar(started.name, self._count):
             while done < self._count:  # transaction markers count here, which makes it end a moment early at most
                 time.sleep(_LOOK_EVERY_S)
-                self._look_at(program)
                 there = sum(self._cluster.end_offsets(self._topic).values())
+                self._look_at(program, there)
                 if there > done:
                     done, stalled_at_s = there, time.monotonic() + _STALL_S
                     display.set(done)
@@ -78,20 +78,27 @@ class TopicMeter:
                 if time.monotonic() > stalled_at_s:
                     raise MeasurementFailed(f"{started.name} stands still at {done} of {self._count} tasks")
         times_ms = self._read_times_ms()
-        self._look_at(program)
         skipped = self._count // _SKIPPED_PART
         took_s = max(1, times_ms[-1] - times_ms[skipped]) / 1000
         return Throughput(
             rate=(self._count - skipped - 1) / took_s,
             peak_rss_mib=self._peak_bytes / _MIB,
-            cpu_us=self._cpu_s / self._count * 1e6,
+            cpu_us=self._cpu_us(),
         )
 
-    def _look_at(self, program: psutil.Process) -> None:
+    def _cpu_us(self) -> float:
+        """Processor time for a task, without the start-up where there were two looks at least."""
+        looks = [look for look in self._looks if look[0]]
+        if not looks:
+            return 0.0
+        first, last = looks[0] if len(looks) > 1 else (0, 0.0), looks[-1]
+        return (last[1] - first[1]) / max(1, last[0] - first[0]) * 1e6
+
+    def _look_at(self, program: psutil.Process, there: int) -> None:
         with suppress(psutil.Error):  # a publisher has ended when it is done
             self._peak_bytes = max(self._peak_bytes, program.memory_info().rss)
             times = program.cpu_times()
-            self._cpu_s = times.user + times.system
+            self._looks.append((there, times.user + times.system))
 
     def _read_times_ms(self) -> list[int]:
         """When the broker appended each record that counts, sorted."""

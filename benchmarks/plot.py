@@ -8,9 +8,9 @@ from html import escape
 
 from benchmarks.claims import Claim, Row
 
-_LABELS_PX = 400
+_LABELS_PX = 480
 _AXIS_PX = 380
-_FIGURES_PX = 190
+_FIGURES_PX = 230
 _LINE_PX = 26
 _TOP_PX = 56
 _LEAST, _MOST = 0.25, 8.0
