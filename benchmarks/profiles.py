@@ -1,4 +1,7 @@
-"""Where our contenders spend their time: py-spy samples them from outside, thread by thread."""
+"""Where our contenders spend their time: py-spy samples them from outside, thread by thread.
+
+Only the thread that holds the interpreter's lock is sampled: there is one of it, so it is what limits a worker.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,18 @@ class Profiler:
         self._folder.mkdir(parents=True, exist_ok=True)
         stacks = self._folder / f"{name.replace(' ', '-').replace(',', '')}.stacks"
         stacks.unlink(missing_ok=True)
-        arguments = [str(self._py_spy), "record", "--pid", str(pid), "--threads", "--function", "--rate", str(_RATE_HZ)]
-        arguments += ["--duration", "unlimited", "--format", "raw", "--output", str(stacks)]
+        arguments = [
+            str(self._py_spy),
+            "record",
+            "--pid",
+            str(pid),
+            "--threads",
+            "--gil",
+            "--function",
+            "--rate",
+            str(_RATE_HZ),
+        ]
+        arguments += ["--rate", str(_RATE_HZ), "--duration", "unlimited", "--format", "raw", "--output", str(stacks)]
         spy = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
             yield

@@ -24,7 +24,8 @@ def print_rows(rows: Sequence[Row]) -> None:
     if not console.is_terminal:
         console.width = _WIDTH
     for row in rows:
-        table = Table(title=row.title, title_justify="left", title_style="bold", box=None, pad_edge=True)
+        console.print(row.title, style="bold", markup=False, soft_wrap=True)  # as a table's title it would be wrapped
+        table = Table(box=None, pad_edge=True)
         for column in ("", "median", "min..max", "bound", ""):
             table.add_column(column, justify="right" if column else "left", no_wrap=True)
         for figure in row.figures:

@@ -60,8 +60,8 @@ class Wire:
     """Events to bytes and back, the shortest way."""
 
     def __init__(self, road: Road) -> None:
-        self._request = fastavro.parse_schema(json.loads(road.request_schema))
-        self._response = fastavro.parse_schema(json.loads(road.response_schema))
+        self._request = _parse(road.request_schema)
+        self._response = _parse(road.response_schema)
         self._request_header = b"\0" + road.request_id.to_bytes(4, "big")
         self._response_header = b"\0" + road.response_id.to_bytes(4, "big")
 
@@ -97,6 +97,14 @@ class Wire:
     def decode_response(self, value: bytes) -> Any:  # noqa: ANN401 - fastavro's type
         """The response in a record value."""
         return fastavro.schemaless_reader(BytesIO(value[HEADER_BYTES:]), self._response, None)
+
+
+def _parse(schema_text: str) -> Any:  # noqa: ANN401 - fastavro's type
+    """Without logical types: times stay milliseconds, the bytes are the same, and fastavro is twice as fast."""
+    plain = json.loads(
+        schema_text, object_hook=lambda found: {key: value for key, value in found.items() if key != "logicalType"}
+    )
+    return fastavro.parse_schema(plain)
 
 
 def do_task(payload: Mapping[str, Any]) -> dict[str, Any]:
