@@ -31,6 +31,8 @@ def main() -> int:
     except MabosError as error:
         display.say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        return 130
     print_rows(rows)
     for name, cause in failed.items():
         print(f"{name} was not measured: {cause}")

@@ -43,19 +43,11 @@ class Profiler:
         self._folder.mkdir(parents=True, exist_ok=True)
         stacks = self._folder / f"{name.replace(' ', '-').replace(',', '')}.stacks"
         stacks.unlink(missing_ok=True)
-        arguments = [
-            str(self._py_spy),
-            "record",
-            "--pid",
-            str(pid),
-            "--threads",
-            "--gil",
-            "--function",
-            "--rate",
-            str(_RATE_HZ),
-        ]
-        arguments += ["--rate", str(_RATE_HZ), "--duration", "unlimited", "--format", "raw", "--output", str(stacks)]
-        spy = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        arguments = ["record", "--pid", str(pid), "--threads", "--gil", "--function", "--rate", str(_RATE_HZ)]
+        arguments += ["--duration", "unlimited", "--format", "raw", "--output", str(stacks)]
+        spy = subprocess.Popen(
+            [str(self._py_spy), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         try:
             yield
         finally:
