@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 export UV_SYSTEM_CERTS ?= $(shell $(PYTHON) -c 'import ssl; print(int(bool(ssl.get_default_verify_paths().cafile)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run test test-containers base-image fmt lint types wheel clean
+.PHONY: help setup lock run bench test test-containers base-image fmt lint types wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ lock: $(STAMP) ## Resolve the dependencies anew into requirements.lock
 run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. ONCE=1 ends after the summary
 	@$(BIN)/python -m examples.run
 
+bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
+	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 test: $(STAMP) ## Run all tests, against a real broker and registry
 	$(BIN)/python -m pytest
 
@@ -51,7 +54,7 @@ lint: $(STAMP) ## Check style, and that no room imports one below it
 	$(BIN)/lint-imports
 
 types: $(STAMP) ## Check types with mypy --strict and pyright
-	$(BIN)/mypy $(ROOMS) examples
+	$(BIN)/mypy $(ROOMS) examples benchmarks
 	$(BIN)/pyright
 
 wheel: $(STAMP) ## Build the wheel into dist/

@@ -1,0 +1,1 @@
+"""How fast it is beside what else could do the work: ``make bench``."""
