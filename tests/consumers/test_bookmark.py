@@ -33,7 +33,7 @@ def test_the_text_does_not_change() -> None:
         "mabos:1:17:open\n",
         "mabos:1:17:open ",
         "mabos:1::left",
-        "mabos:1:١٧:open",
+        "mabos:1:\u0661\u0667:open",
         "mabos:1:1234567890123456789:open",
         " mabos:1:17:open",
     ],
