@@ -6,12 +6,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mabos.consumers.answers import shorten, shrink_letter
-from mabos.kafka.position import Position
+from mabos.consumers.answers import MARK_HEADER, shrink_letter
+from mabos.consumers.jobs import Headers, Job
+from mabos.consumers.verdicts import Answered, shorten
 from mabos.schemas.events import Status, TaskError
-from tests.support.jobs import QUEUE, RESPONSES, make_answers, make_job
+from tests.support.jobs import QUEUE, RESPONSES, make_answers, make_job, make_raw_message, make_tenure
 
-PLACE = Position("mabos.tasks.requests", 7, 42)
+
+def raw_job(key: bytes | None, value: bytes | None, headers: Headers) -> Job:
+    """A job that was never decoded."""
+    return Job(make_raw_message(key, value, headers, offset=42, partition=7), make_tenure(7))
 
 
 def test_a_response_goes_where_its_request_stands() -> None:
@@ -19,7 +23,7 @@ def test_a_response_goes_where_its_request_stands() -> None:
     job = make_job("agent é", partition=7, offset=42)
     job.attempt = 2
     error = TaskError(code="handler_failed", message="no")
-    record = make_answers().respond(job, Status.FAILED, result_json='{"a":1}', error=error, started_at_ms=5)
+    record = make_answers().respond(job, Answered(Status.FAILED, '{"a":1}', error, 5))
     assert (record.topic, record.partition, record.key) == (QUEUE.responses, 7, "agent é".encode())
     response = RESPONSES.decode(record.value)
     assert (response.task_id, response.agent_id, response.attempt) == ("t-7-42", "agent é", 2)
@@ -34,13 +38,15 @@ def test_a_response_goes_where_its_request_stands() -> None:
 @given(
     key=st.none() | st.binary(),
     value=st.none() | st.binary(),
-    headers=st.lists(st.tuples(st.text(st.characters(codec="utf-8"), min_size=1), st.binary()), max_size=4),
+    headers=st.lists(
+        st.tuples(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1), st.binary()), max_size=4
+    ),
 )
 def test_a_dead_letter_keeps_the_raw_record(
     key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes]]
 ) -> None:
     """Key, value and headers are byte for byte what was read; cause and origin stand behind them."""
-    letter = make_answers().bury_raw(PLACE, key, value, headers, code="bad_magic", cause="the first byte is 9")
+    letter = make_answers().bury(raw_job(key, value, tuple(headers)), "bad_magic", "the first byte is 9")
     assert (letter.topic, letter.partition, letter.key, letter.value) == (QUEUE.dead_letters, 7, key, value)
     assert letter.headers == [
         *headers,
@@ -54,7 +60,7 @@ def test_a_tasks_dead_letter_tells_its_name_and_attempts() -> None:
     """A person finds the task by it, and sees how often it was tried."""
     job = make_job(partition=7, offset=42)
     job.attempt = 3
-    letter = make_answers().bury(job, TaskError(code="handler_failed", message="no"))
+    letter = make_answers().bury(job, "handler_failed", "no")
     assert (letter.key, letter.value) == (job.key, job.value)
     assert letter.headers is not None
     assert letter.headers[0] == ("traceparent", b"00-1")
@@ -64,8 +70,8 @@ def test_a_tasks_dead_letter_tells_its_name_and_attempts() -> None:
 
 def test_a_letter_that_is_too_large_keeps_cause_and_origin() -> None:
     """The record itself can still be read at its origin."""
-    headers = [("big", b"x" * 1000), *[("mabos-error", b"of an earlier life")] * 3]
-    letter = make_answers().bury_raw(PLACE, b"k", b"v" * 5000, headers, code="bad_magic", cause="why")
+    headers = (("big", b"x" * 1000), *[("mabos-error", b"of an earlier life")] * 3)
+    letter = make_answers().bury(raw_job(b"k", b"v" * 5000, headers), "bad_magic", "why")
     small = shrink_letter(letter)
     assert (small.topic, small.partition, small.key, small.value) == (QUEUE.dead_letters, 7, b"k", None)
     assert small.headers is not None
@@ -88,5 +94,43 @@ def test_long_messages_are_cut(text: str, short: str) -> None:
 def test_any_message_can_be_encoded(text: str) -> None:
     """Also one with a lone surrogate in it, which Avro could not write."""
     job = make_job()
-    make_answers().respond(job, Status.FAILED, error=TaskError(code="c", message=shorten(text)))
+    make_answers().respond(job, Answered(Status.FAILED, error=TaskError(code="c", message=shorten(text))))
     shorten(text).encode()
+
+
+def test_a_mark_tells_that_a_suspect_begins() -> None:
+    """It is no outcome, and says how many workers went down before."""
+    job = make_job(partition=7, offset=42)
+    job.deaths = 2
+    record = make_answers().mark(job)
+    assert (record.topic, record.partition, record.key) == (QUEUE.responses, 7, b"a")
+    assert record.headers == [(MARK_HEADER, b"2")]
+    response = RESPONSES.decode(record.value)
+    assert (response.task_id, response.status) == ("t-7-42", Status.IN_PROGRESS)
+
+
+def test_progress_is_a_response_that_ends_nothing() -> None:
+    """Under the agent's key, with what the handler told as its result."""
+    record = make_answers().report_progress(make_job(partition=7), '{"percent":50}')
+    response = RESPONSES.decode(record.value)
+    assert (record.partition, response.status, response.result) == (7, Status.IN_PROGRESS, {"percent": 50})
+
+
+def test_a_response_that_is_too_large_becomes_a_failure() -> None:
+    """The caller hears that the result could not be sent."""
+    job, answers = make_job(), make_answers()
+    smaller = answers.shrink(job, answers.respond(job, Answered(Status.COMPLETED, '{"x":"' + "y" * 1000 + '"}')))
+    assert smaller is not None
+    response = RESPONSES.decode(smaller.value)
+    assert response.error is not None
+    assert (response.status, response.error.code) == (Status.FAILED, "bad_result")
+
+
+def test_what_cannot_be_smaller_is_not_shrunk() -> None:
+    """Else it would be sent for ever."""
+    job, answers = make_job(), make_answers()
+    assert answers.shrink(job, answers.respond(job, Answered(Status.COMPLETED))) is None
+    letter = answers.bury(job, "c", "cause")
+    smaller = answers.shrink(job, letter)
+    assert smaller is not None
+    assert answers.shrink(job, smaller) is None

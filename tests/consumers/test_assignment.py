@@ -1,199 +1,139 @@
-"""The partitions a worker has, and how far each is done."""
+"""The partitions a worker has: which wait for their ledger, and how far the others are done."""
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-from mabos.consumers.assignment import Assignment
-from mabos.consumers.holds import Holds
-from mabos.consumers.lanes import Lanes
+from mabos.consumers.assignment import Assignment, last_commits
+from mabos.consumers.flow import Load
+from tests.support.jobs import make_tenure
 
 
-def test_a_record_of_another_worker_is_not_expected() -> None:
-    """A batch may hold records of a partition that was just revoked; its next owner handles them."""
-    assignment = Assignment()
+def opened(*partitions: int) -> Assignment[str]:
+    """An assignment of partitions that are open."""
+    assignment: Assignment[str] = Assignment()
+    assignment.add(partitions)
+    for partition in partitions:
+        assignment.open(make_tenure(partition))
+    return assignment
+
+
+def committed(assignment: Assignment[str]) -> dict[int, int]:
+    """The offsets worth committing."""
+    return {partition: offset for partition, (offset, _) in assignment.to_commit().items()}
+
+
+def test_a_partition_waits_until_its_ledger_is_known() -> None:
+    """It is assigned, but has no tenure, and nothing of it is committed."""
+    assignment: Assignment[str] = Assignment()
     assignment.add({1})
-    assert not assignment.expects(0, 5)
-    assert assignment.expects(1, 5)
+    assert assignment.partitions == {1}
+    assert assignment.is_waiting(1)
+    assert (assignment.tenures, assignment.to_commit(), assignment.unfinished) == ({}, {}, 0)
+    assignment.open(make_tenure(1))
+    assert assignment.partitions == set(assignment.tenures) == {1}
+    assert not assignment.is_waiting(1)
 
 
-def test_a_record_that_came_before_is_not_expected() -> None:
-    """A record that is read again after a seek is handled once."""
-    assignment = Assignment()
+def test_records_that_came_early_come_when_the_partition_opens() -> None:
+    """In their order, and once."""
+    assignment: Assignment[str] = Assignment()
+    assignment.add({0, 1})
+    for record in ("first", "second"):
+        assignment.keep(1, record)
+    assert assignment.loads() == {0: Load(0), 1: Load(2)}
+    assert assignment.open(make_tenure(1)) == ["first", "second"]
+    assert assignment.loads()[1] == Load(0, 0, 0)
+    assert assignment.open(make_tenure(0)) == []
+
+
+def test_a_record_of_another_worker_is_not_kept() -> None:
+    """A batch may hold records of a partition that was just revoked; its next owner handles them."""
+    assignment: Assignment[str] = Assignment()
+    assignment.keep(0, "of nobody")
+    assignment.keep(None, "of nowhere")
     assignment.add({0})
-    assignment.start(0, 5)
-    assert not assignment.expects(0, 5)
-    assert assignment.expects(0, 6)
+    assert assignment.open(make_tenure(0)) == []
+
+
+def test_what_came_early_to_a_partition_that_went_and_came_back_is_read_again() -> None:
+    """Kafka's client reads it from the committed offset: kept, it would be handled twice."""
+    assignment: Assignment[str] = Assignment()
+    assignment.add({0})
+    assignment.keep(0, "of the first time")
+    assert assignment.remove({0}) == []
+    assignment.add({0})
+    assert assignment.open(make_tenure(0)) == []
+
+
+def test_a_partition_that_comes_back_before_it_went_keeps_nothing_early() -> None:
+    """Assigned anew is read anew."""
+    assignment: Assignment[str] = Assignment()
+    assignment.add({0})
+    assignment.keep(0, "of the first time")
+    assignment.add({0})
+    assert assignment.open(make_tenure(0)) == []
 
 
 def test_only_what_moved_is_committed() -> None:
     """A commit that the broker took is not repeated, one that it did not take is."""
-    assignment = Assignment()
-    assignment.add({0, 1})
-    assert assignment.to_commit() == {}
-    assignment.start(0, 5)
-    assert assignment.to_commit() == {}
-    assignment.finish(0, 5)
-    assert assignment.to_commit() == {0: 6}
-    assert assignment.to_commit() == {0: 6}
+    assignment = opened(0, 1)
+    assert committed(assignment) == {0: 0, 1: 0}, "that it is open is worth telling, too"
+    assignment.note_committed(0, 0)
+    assignment.note_committed(1, 0)
+    assert committed(assignment) == {}
+    offsets = assignment.tenures[0].offsets
+    offsets.start(5)
+    assert committed(assignment) == {0: 5}
+    assignment.note_committed(0, 5)
+    offsets.finish(5, 0)
+    assert committed(assignment) == {0: 6}
+    assert committed(assignment) == {0: 6}
     assignment.note_committed(0, 6)
+    assert committed(assignment) == {}
+
+
+def test_the_answer_to_an_older_commit_does_not_undo_a_newer_one() -> None:
+    """Answers may come late, or for a partition that is gone."""
+    assignment = opened(0)
+    assignment.note_committed(0, 6)
+    assignment.note_committed(0, 4)
+    assignment.note_committed(7, 4)
+    assert assignment.tenures[0].committed == 6
+
+
+def test_a_commit_says_that_the_partition_is_open_and_the_last_one_that_it_is_not() -> None:
+    """Whoever takes over after a crash looks for what caused it; after a hand-over there is nothing to look for."""
+    assignment = opened(0)
+    [(offset, bookmark)] = assignment.to_commit().values()
+    assert (offset, bookmark.has_left) == (0, False)
+    [(offset, bookmark)] = last_commits(list(assignment.tenures.values())).values()
+    assert (offset, bookmark.has_left) == (0, True)
+
+
+def test_the_last_commit_is_made_although_nothing_moved() -> None:
+    """Its bookmark changes."""
+    assignment = opened(0)
+    assignment.note_committed(0, 0)
     assert assignment.to_commit() == {}
+    assert set(last_commits([assignment.tenures[0]])) == {0}
 
 
-def test_a_late_finish_of_a_partition_that_came_back_marks_nothing_unread() -> None:
-    """An acknowledgement that arrives after the partition was lost and assigned again cannot move the commit ahead."""
-    assignment = Assignment()
+def test_what_is_removed_is_over() -> None:
+    """The engine and the delivery see it by the tenure, also where the partition comes back."""
+    assignment = opened(0, 1)
+    [tenure] = assignment.remove({0, 5})
+    assert (tenure.partition, tenure.is_over) == (0, True)
+    assert assignment.partitions == {1}
     assignment.add({0})
-    for offset in range(10):
-        assignment.start(0, offset)
-    assignment.remove({0})
-    assignment.finish(0, 9)
-    assignment.note_committed(0, 9)
-    assignment.add({0})
-    assignment.finish(0, 9)
-    assignment.start(0, 0)
-    assignment.finish(0, 9)
-    assert assignment.unfinished() == {0: 1}
-    assert assignment.to_commit() == {}
+    assert assignment.is_waiting(0)
 
 
-class WorkerMachine(RuleBasedStateMachine):
-    """A worker as pure parts: lanes, offsets and holds over three partitions of a log that never ends.
-
-    The rules are what may happen to it, in any order: records arrive, some cannot be read yet, tasks finish in any
-    order or pause for a retry, partitions are revoked and come back at what was committed.
-    """
-
-    PARTITIONS = 3
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.assignment, self.lanes, self.holds = Assignment(), Lanes[tuple[int, int]](), Holds(1.0)
-        self.now_s = 0.0
-        self.read_at: dict[int, int] = {}  # where Kafka's client reads next
-        self.committed = dict.fromkeys(range(self.PARTITIONS), 0)  # what the broker has
-        self.in_hand: dict[int, tuple[int, int]] = {}
-        self.paused: dict[int, tuple[int, int]] = {}
-        self.done: set[tuple[int, int]] = set()
-        self.runs: dict[tuple[int, int], int] = {}
-        self.last_begun: dict[tuple[int, int], int] = {}
-
-    @staticmethod
-    def agent_of(partition: int, offset: int) -> int:
-        return partition * 10 + offset * 7 % 3
-
-    @rule(partition=st.integers(0, PARTITIONS - 1))
-    def assign(self, partition: int) -> None:
-        if partition not in self.assignment.partitions:
-            self.assignment.add({partition})
-            self.read_at[partition] = self.committed[partition]
-
-    @precondition(lambda self: self.read_at)
-    @rule(data=st.data(), count=st.integers(1, 5), readable=st.booleans())
-    def read(self, data: st.DataObject, count: int, readable: bool) -> None:
-        partition = data.draw(st.sampled_from(sorted(self.read_at)))
-        for offset in range(self.read_at[partition], self.read_at[partition] + count):
-            if partition in self.holds.partitions or not self.assignment.expects(partition, offset):
-                continue
-            if not readable:
-                self.holds.hold(partition, offset, now_s=self.now_s)
-                continue
-            self.assignment.start(partition, offset)
-            self.lanes.add(self.agent_of(partition, offset), (partition, offset))
-        self.read_at[partition] += count
-
-    @rule(passed_s=st.floats(0, 1))
-    def release(self, passed_s: float) -> None:
-        self.now_s += passed_s
-        for partition, offset in self.holds.release(now_s=self.now_s).items():
-            assert partition in self.assignment.partitions
-            self.read_at[partition] = offset
-
-    @rule()
-    def begin(self) -> None:
-        item = self.lanes.take()
-        if item is None:
-            return
-        agent = self.agent_of(*item)
-        assert agent not in self.in_hand
-        assert agent not in self.paused
-        for (partition, offset), runs in self.runs.items():
-            if self.agent_of(partition, offset) == agent and offset < item[1]:
-                assert runs or (partition, offset) in self.done, "a later task began before an earlier one"
-        self.runs[item] = self.runs.get(item, 0) + 1
-        self.in_hand[agent] = item
-
-    @precondition(lambda self: self.in_hand)
-    @rule(data=st.data(), retry=st.booleans())
-    def end(self, data: st.DataObject, retry: bool) -> None:
-        agent = data.draw(st.sampled_from(sorted(self.in_hand)))
-        item = self.in_hand.pop(agent)
-        if retry:
-            self.paused[agent] = item
-            return
-        self.finish(agent, item)
-
-    @precondition(lambda self: self.paused)
-    @rule(data=st.data())
-    def resume(self, data: st.DataObject) -> None:
-        agent = data.draw(st.sampled_from(sorted(self.paused)))
-        self.in_hand[agent] = self.paused.pop(agent)
-
-    def finish(self, agent: int, item: tuple[int, int]) -> None:
-        self.done.add(item)
-        self.assignment.finish(*item)
-        self.lanes.finish(agent)
-
-    @rule()
-    def commit(self) -> None:
-        for partition, offset in self.assignment.to_commit().items():
-            self.committed[partition] = offset
-            self.assignment.note_committed(partition, offset)
-
-    @rule(data=st.data())
-    def revoke(self, data: st.DataObject) -> None:
-        if not self.assignment.partitions:
-            return
-        partition = data.draw(st.sampled_from(sorted(self.assignment.partitions)))
-        self.lanes.drop(lambda item: item[0] == partition)
-        for agent, item in list(self.paused.items()):
-            if item[0] == partition:
-                del self.paused[agent]
-                self.lanes.finish(agent)
-        for agent, item in list(self.in_hand.items()):
-            if item[0] == partition:
-                del self.in_hand[agent]
-                self.finish(agent, item)
-        self.commit()
-        self.assignment.remove({partition})
-        self.holds.forget({partition})
-        del self.read_at[partition]
-
-    @invariant()
-    def nothing_unfinished_is_committed(self) -> None:
-        for partition, offset in self.committed.items():
-            assert all((partition, before) in self.done for before in range(offset)), "a task was lost"
-
-    @invariant()
-    def counts_are_right(self) -> None:
-        total = len(self.lanes) + len(self.in_hand) + len(self.paused)
-        assert sum(self.assignment.unfinished().values()) == total
-
-    def teardown(self) -> None:
-        """Whatever happened before, once all that was read has finished, all of it can be committed."""
-        self.now_s += 2
-        self.release(0.0)
-        while self.paused or self.in_hand or len(self.lanes):
-            for agent, item in [*self.paused.items(), *self.in_hand.items()]:
-                self.paused.pop(agent, None)
-                self.in_hand.pop(agent, None)
-                self.finish(agent, item)
-            self.begin()
-        self.commit()
-        for partition, offset in self.read_at.items():
-            assert self.committed[partition] == offset
-        self.nothing_unfinished_is_committed()
-
-
-TestWorker = WorkerMachine.TestCase
+def test_loads_tell_what_each_partition_holds() -> None:
+    """Records and bytes that are not finished, and how far it was read past the lowest of them."""
+    assignment = opened(0, 1)
+    tenure = assignment.tenures[1]
+    for offset in range(3):
+        tenure.offsets.start(offset)
+    tenure.held_bytes = 99
+    tenure.offsets.finish(1, 0)
+    assert assignment.loads() == {0: Load(0, 0, 0), 1: Load(2, 99, 3)}
+    assert assignment.unfinished == 2

@@ -5,37 +5,54 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from mabos.consumers import AgentGroup, Reject, RetryPolicy, Task
-from mabos.consumers.attempts import Answered, Attempts, TryAgain
+from mabos.consumers.attempts import Attempts
+from mabos.consumers.errors import TaskCancelled
 from mabos.consumers.jobs import Job
+from mabos.consumers.retry import GiveUp, Retry
+from mabos.consumers.triage import Clocks
+from mabos.consumers.verdicts import Answered, Awaiting, Run, TryAgain
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status
-from tests.support.jobs import make_job
+from tests.support.jobs import NoSurroundings, make_job
 
 ONCE = RetryPolicy(max_attempts=1)
 NOW_S = 1_700_000_000.0
+CLOCKS = Clocks(wall_s=lambda: NOW_S)
 
 
-def run(function: Any, job: Job | None = None, *, retry: RetryPolicy = ONCE) -> Answered | TryAgain:
+def run(
+    function: Any, job: Job | None = None, *, retry: RetryPolicy = ONCE, left_s: float | None = None
+) -> Answered | TryAgain:
     """Make one attempt with a handler."""
     agents = AgentGroup("g", retry=retry)
     agents.on_task_request("act")(function)
-    return run_group(agents, job)
+    return run_group(agents, job, left_s=left_s)
 
 
-def run_group(agents: AgentGroup, job: Job | None = None) -> Answered | TryAgain:
-    attempts = Attempts(agents, topic="requests", max_result_bytes=1_000_000, clock=lambda: NOW_S)
-    try:
-        return asyncio.run(attempts.run(job or make_job(payload={"action": "act"})))
-    finally:
-        attempts.close()
+def run_group(agents: AgentGroup, job: Job | None = None, *, left_s: float | None = None) -> Answered | TryAgain:
+    """As the engine does it: a plain handler right here, an async one on a loop, and what must be awaited, too."""
+    job = job or make_job(payload={"action": "act"})
+    attempts, attempt = Attempts(agents, max_result_bytes=1_000_000, clocks=CLOCKS), begin(agents, job, left_s)
+    if attempt.handler.is_async:
+        return asyncio.run(attempts.run_async(job, attempt))
+    found = attempts.run_plain(job, attempt)
+    return asyncio.run(attempts.wait(job, found)) if isinstance(found, Awaiting) else found
+
+
+def begin(agents: AgentGroup, job: Job, left_s: float | None = None) -> Run:
+    """What the triage says of a job that may run."""
+    handler = agents.find_handler("act")
+    assert handler is not None
+    job.attempt += 1
+    job.task = Task(job, job.request.payload, NoSurroundings())
+    return Run(handler, job.task, left_s)
 
 
 def code(what: Answered | TryAgain) -> str:
@@ -74,15 +91,6 @@ def test_nothing_is_an_empty_result(handler: Any) -> None:
     assert (what.status, what.result_json) == (Status.COMPLETED, "{}")
 
 
-def test_plain_handlers_run_in_threads_and_async_ones_do_not() -> None:
-    """A plain handler may block; the loop's thread never waits for one."""
-    names: list[str] = []
-    for handler in (p.values[0] for p in both(lambda task: names.append(threading.current_thread().name))):
-        run(handler)
-    assert names[0].startswith("mabos-handler-")
-    assert names[1] == threading.current_thread().name
-
-
 def reject(task: Task) -> None:
     raise Reject("no such city", field="payload.city")
 
@@ -116,44 +124,6 @@ def test_a_payload_that_does_not_fit_the_model_is_rejected() -> None:
     assert what.error.message.startswith("payload.n: ")
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "7", "null", '"text"', ""], ids=str)
-def test_a_payload_of_a_foreign_producer_that_is_no_object_is_rejected(text: str) -> None:
-    """Nothing runs, nothing is retried, and the caller hears of it."""
-    job = make_job(payload_json=text)
-    what = run(lambda task: {}, job)
-    assert code(what) == "invalid_payload"
-    assert job.attempt == 0
-
-
-def test_an_unknown_action_is_rejected_and_the_known_ones_are_named() -> None:
-    """The caller can see its slip of the pen."""
-    agents = AgentGroup("g")
-    agents.on_task_request("sum")(lambda task: {})
-    agents.on_task_request("mean")(lambda task: {})
-    what = run_group(agents, make_job(payload={"action": "summ"}))
-    assert code(what) == "unknown_action"
-    assert isinstance(what, Answered)
-    assert what.error is not None
-    assert what.error.message == "payload.action: no handler takes it, there are: mean, sum"
-    assert what.started_at_ms is None
-
-
-def test_a_record_under_a_foreign_key_is_rejected_and_buried() -> None:
-    """Its agent's order cannot be kept: the handler does not run."""
-    what = run(lambda task: {}, make_job(payload={"action": "act"}, misplaced="the record key is b'x'"))
-    assert code(what) == "bad_key"
-    assert isinstance(what, Answered)
-    assert what.is_dead
-
-
-def test_a_deadline_in_the_past_expires_the_task() -> None:
-    """The handler does not run for an answer of no use."""
-    job = make_job(payload={"action": "act"}, deadline_ms=round(NOW_S * 1000))
-    what = run(lambda task: {}, job)
-    assert isinstance(what, Answered)
-    assert (what.status, code(what), job.attempt) == (Status.EXPIRED, "expired", 0)
-
-
 async def wait_for_ever(task: Task) -> None:
     await asyncio.Event().wait()
 
@@ -172,8 +142,7 @@ async def angry_when_cancelled(task: Task) -> None:
 @pytest.mark.parametrize("handler", [wait_for_ever, behind_a_plain_wrapper, angry_when_cancelled])
 def test_a_deadline_that_passes_while_an_async_handler_runs_times_out(handler: Any) -> None:
     """It is cancelled, and answered timed_out whatever it raises then; not retried."""
-    job = make_job(payload={"action": "act"}, deadline_ms=round(NOW_S * 1000) + 20)
-    what = run(handler, job, retry=RetryPolicy())
+    what = run(handler, retry=RetryPolicy(), left_s=0.02)
     assert isinstance(what, Answered)
     assert (what.status, code(what)) == (Status.TIMED_OUT, "timed_out")
 
@@ -185,8 +154,7 @@ def raise_timeout(task: Task) -> None:
 @pytest.mark.parametrize("handler", both(raise_timeout))
 def test_a_handlers_own_timeout_is_a_failure_like_any_other(handler: Any) -> None:
     """It is retried, deadline or not."""
-    job = make_job(payload={"action": "act"}, deadline_ms=round(NOW_S * 1000) + 60_000)
-    what = run(handler, job, retry=RetryPolicy())
+    what = run(handler, retry=RetryPolicy(), left_s=60.0)
     assert isinstance(what, TryAgain)
     assert what.cause == "TimeoutError: the database said nothing"
 
@@ -230,13 +198,21 @@ def surrogate(task: Task) -> None:
     raise ValueError("\ud800 is no character")
 
 
+def generator_exit(task: Task) -> None:
+    raise GeneratorExit
+
+
 def own_invalid_task(task: Task) -> None:
     raise InvalidTask("payload", "of a task that the handler sent is wrong")
 
 
 @pytest.mark.parametrize(
     "handler",
-    [p for body in (leave, interrupt, stop_iteration, cancel, surrogate, own_invalid_task) for p in both(body)],
+    [
+        p
+        for body in (leave, interrupt, stop_iteration, cancel, generator_exit, surrogate, own_invalid_task)
+        for p in both(body)
+    ],
 )
 def test_whatever_a_handler_raises_is_a_failure_of_that_task(handler: Any) -> None:
     """Neither sys.exit nor Ctrl-C nor a stray StopIteration or CancelledError ends or hangs the worker."""
@@ -269,18 +245,14 @@ def test_a_cancelled_attempt_is_not_answered() -> None:
     async def cancel_it() -> None:
         agents = AgentGroup("g")
         agents.on_task_request("act")(handler)
-        attempts = Attempts(agents, topic="requests", max_result_bytes=1000)
-        attempt = asyncio.create_task(attempts.run(make_job(payload={"action": "act"})))
+        job, attempts = make_job(payload={"action": "act"}), Attempts(agents, max_result_bytes=1000)
+        attempt = asyncio.create_task(attempts.run_async(job, begin(agents, job)))
         await started.wait()
         attempt.cancel()
         with pytest.raises(asyncio.CancelledError):
             await attempt
 
     asyncio.run(cancel_it())
-
-
-def yielding(task: Task) -> Iterator[int]:
-    return (n for n in range(3))
 
 
 @pytest.mark.parametrize(
@@ -324,46 +296,95 @@ def test_async_handlers_are_awaited_behind_whatever_wrapper(handler: Any) -> Non
     assert what.result_json == '{"n":42}'
 
 
-def test_a_handler_that_hangs_does_not_keep_the_process() -> None:
-    """Its thread is a daemon, and closing does not wait for it."""
-    release, names = threading.Event(), []
+def give_in(task: Task) -> None:
+    assert task._job.task is not None
+    task._job.task.cancelled = True
+    task._job.cancel_reason = "not wanted any more"
+    task.check_cancelled()
+
+
+@pytest.mark.parametrize("handler", both(give_in))
+def test_a_handler_that_gives_in_to_a_cancellation_is_answered_cancelled(handler: Any) -> None:
+    """With the reason that was given, whatever retries it would have."""
+    what = run(handler, retry=RetryPolicy())
+    assert isinstance(what, Answered)
+    assert what.error is not None
+    assert (what.status, code(what), what.error.message) == (Status.CANCELLED, "cancelled", "not wanted any more")
+    assert not what.is_dead
+
+
+def test_a_handler_that_is_cancelled_and_raises_something_else_is_answered_cancelled() -> None:
+    """What it raises then is not held against it, and is not retried."""
+
+    async def handler(task: Task) -> None:
+        task._job.cancel_reason = "stop it"
+        raise ValueError("broken off")
+
+    what = run(handler, retry=RetryPolicy())
+    assert isinstance(what, Answered)
+    assert what.status is Status.CANCELLED
+
+
+def test_a_handler_that_takes_no_notice_of_a_cancellation_completes() -> None:
+    """Its work is done, so its result is what the caller gets."""
+
+    def handler(task: Task) -> dict[str, int]:
+        task._job.cancel_reason = "too late"
+        return {"n": 1}
+
+    what = run(handler)
+    assert isinstance(what, Answered)
+    assert (what.status, what.result_json) == (Status.COMPLETED, '{"n":1}')
+
+
+@pytest.mark.parametrize("handler", both(fail))
+def test_on_error_is_told_of_each_failure_and_what_was_decided(handler: Any) -> None:
+    """The task, the error, and whether there is another attempt."""
+    told: list[tuple[int, str, type]] = []
+    agents = AgentGroup("g", retry=RetryPolicy(max_attempts=2))
+    agents.on_task_request("act")(handler)
+    agents.on_error(lambda task, error, decision: told.append((task.attempt, str(error), type(decision))))
+    job = make_job(payload={"action": "act"})
+    run_group(agents, job)
+    run_group(agents, job)
+    assert told == [(1, "no luck", Retry), (2, "no luck", GiveUp)]
+
+
+def test_on_error_is_told_of_an_exit_as_an_error() -> None:
+    """The function gets an Exception, also where the handler called sys.exit."""
+    told: list[str] = []
+    agents = AgentGroup("g", retry=ONCE)
+    agents.on_task_request("act")(leave)
+    agents.on_error(lambda task, error, decision: told.append(str(error)))
+    run_group(agents)
+    assert told == ["the handler raised SystemExit(3)"]
+
+
+@pytest.mark.parametrize("error", [Reject("no"), TaskCancelled()], ids=lambda error: type(error).__name__)
+def test_on_error_is_not_told_of_what_is_no_failure(error: Exception) -> None:
+    """A task that is rejected or cancelled did not fail."""
+    told: list[Exception] = []
 
     def handler(task: Task) -> None:
-        names.append(threading.current_thread())
-        release.wait()
+        raise error
 
-    async def leave_it() -> None:
-        agents = AgentGroup("g")
-        agents.on_task_request("act")(handler)
-        attempts = Attempts(agents, topic="requests", max_result_bytes=1000)
-        attempt = asyncio.create_task(attempts.run(make_job(payload={"action": "act"})))
-        while not names:  # noqa: ASYNC110 - it is set in a thread
-            await asyncio.sleep(0.001)
-        attempt.cancel()
-        await asyncio.gather(attempt, return_exceptions=True)
-        attempts.close()
-
-    try:
-        asyncio.run(leave_it())
-        assert names[0].is_alive()
-        assert names[0].daemon
-    finally:
-        release.set()
-        names[0].join(10)
-        assert not names[0].is_alive()
-
-
-def test_threads_are_used_again() -> None:
-    """A thousand tasks, one after the other, take one thread."""
-    names = set()
     agents = AgentGroup("g")
-    agents.on_task_request("act")(lambda task: names.add(threading.current_thread().name))
-    attempts = Attempts(agents, topic="requests", max_result_bytes=1000)
+    agents.on_task_request("act")(handler)
+    agents.on_error(lambda task, error, decision: told.append(error))
+    run_group(agents)
+    assert told == []
 
-    async def run_all() -> None:
-        for _ in range(1000):
-            await attempts.run(make_job(payload={"action": "act"}))
 
-    asyncio.run(run_all())
-    attempts.close()
-    assert names == {"mabos-handler-1"}
+@pytest.mark.parametrize("handler", both(fail))
+def test_an_on_error_function_that_raises_changes_nothing(handler: Any) -> None:
+    """The task is decided on as if there were none."""
+
+    def angry(task: Task, error: Exception, decision: Retry | GiveUp) -> None:
+        raise RuntimeError("the alarm is broken")
+
+    agents = AgentGroup("g", retry=RetryPolicy(max_attempts=2))
+    agents.on_task_request("act")(handler)
+    agents.on_error(angry)
+    job = make_job(payload={"action": "act"})
+    assert isinstance(run_group(agents, job), TryAgain)
+    assert code(run_group(agents, job)) == "handler_failed"

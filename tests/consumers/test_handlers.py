@@ -14,7 +14,7 @@ from mabos.consumers.handlers import Handler, encode_result, make_handler
 from mabos.consumers.retry import RetryPolicy
 from mabos.consumers.task import Task
 from mabos.schemas.errors import InvalidTask
-from tests.support.jobs import make_job
+from tests.support.jobs import NoSurroundings, make_job
 
 
 class Address(BaseModel):
@@ -175,7 +175,7 @@ def test_an_action_must_be_a_word(action: object) -> None:
 
 def argument(handler: Handler, payload: dict[str, Any]) -> Any:
     job = make_job(payload=payload)
-    return handler.argument(Task(job.request, payload, job.position("requests"), 1, ()))
+    return handler.argument(Task(job, payload, NoSurroundings()))
 
 
 def test_a_payload_becomes_the_model() -> None:

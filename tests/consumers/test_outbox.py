@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError
 
+from mabos.consumers.delivery import Kind, Outgoing, Stored
 from mabos.consumers.errors import WorkerFailed
-from mabos.consumers.outbox import Outbox, Outgoing
+from mabos.consumers.jobs import Job
+from mabos.consumers.outbox import Outbox
+from mabos.consumers.verdicts import Answered
 from mabos.producers import ProducerStopped, Record, RecordTooLarge
-from tests.support.jobs import FakePublisher
+from mabos.schemas.events import Status
+from tests.support.jobs import QUEUE, FakePublisher, make_answers, make_job
 
 
 class Desk:
@@ -15,14 +19,17 @@ class Desk:
 
     def __init__(self, publisher: FakePublisher) -> None:
         self.publisher = publisher
-        self.stored: list[bytes] = []
+        self.heard: list[bytes | None] = []
         self.failures: list[WorkerFailed] = []
-        self.outbox = Outbox(publisher.as_publisher, on_failure=self.failures.append)
+        self.stored = Stored()
+        self.outbox = Outbox(publisher.as_publisher, make_answers(), self.stored, on_failure=self.failures.append)
+        self.job = make_job()
+        self.job.tenure.offsets.start(0)
+        self.job.unstored = 100
 
-    def send(self, value: bytes, *, smaller: bytes | None = None) -> None:
-        other = None if smaller is None else lambda: Record("topic", b"k", smaller)
+    def send(self, value: bytes, *, topic: str = "topic", kind: Kind = Kind.PROGRESS, job: Job | None = None) -> None:
         self.outbox.send(
-            Outgoing(record=Record("topic", b"k", value), on_stored=lambda: self.stored.append(value), smaller=other)
+            Outgoing(Record(topic, b"k", value, None, 0), job or self.job, kind, lambda: self.heard.append(value))
         )
 
     def sent(self) -> list[bytes | None]:
@@ -33,9 +40,9 @@ def test_stored_means_acknowledged() -> None:
     """Nothing counts as stored before the broker says so."""
     desk = Desk(FakePublisher(hold=True))
     desk.send(b"1")
-    assert (desk.sent(), desk.stored) == ([b"1"], [])
+    assert (desk.sent(), desk.heard) == ([b"1"], [])
     desk.publisher.report()
-    assert desk.stored == [b"1"]
+    assert desk.heard == [b"1"]
 
 
 def test_an_outage_is_outlived() -> None:
@@ -47,7 +54,7 @@ def test_an_outage_is_outlived() -> None:
         assert len(desk.outbox) == 1
         desk.outbox.resend()
     desk.publisher.report()
-    assert (desk.sent(), desk.stored, desk.failures) == ([b"1"] * 6, [b"1"], [])
+    assert (desk.sent(), desk.heard, desk.failures) == ([b"1"] * 6, [b"1"], [])
 
 
 def test_a_full_queue_keeps_the_order() -> None:
@@ -65,27 +72,61 @@ def test_a_full_queue_keeps_the_order() -> None:
     desk.publisher.report()
     desk.outbox.resend()
     desk.publisher.report()
-    assert desk.sent() == desk.stored == [b"1", b"2", b"3", b"4", b"5"]
+    assert desk.sent() == desk.heard == [b"1", b"2", b"3", b"4", b"5"]
     assert len(desk.outbox) == 0
 
 
-def test_a_record_that_the_broker_finds_too_large_is_replaced() -> None:
-    """Its smaller version counts as stored."""
+LARGE_RESULT = make_answers().respond(make_job(), Answered(Status.COMPLETED, '{"x":"' + "y" * 1000 + '"}')).value
+
+
+def test_a_response_that_the_broker_finds_too_large_is_replaced() -> None:
+    """The task is answered as failed, and that counts as stored."""
     desk = Desk(FakePublisher(hold=True))
-    desk.send(b"large", smaller=b"s")
+    assert LARGE_RESULT is not None
+    desk.send(LARGE_RESULT, topic=QUEUE.responses)
     desk.publisher.report(KafkaError.MSG_SIZE_TOO_LARGE)
     desk.outbox.resend()
     desk.publisher.report()
-    assert (desk.sent(), desk.stored, desk.failures) == ([b"large", b"s"], [b"large"], [])
+    assert [response.status for response in desk.publisher.responses()] == [Status.COMPLETED, Status.FAILED]
+    assert (desk.heard, desk.failures) == ([LARGE_RESULT], [])
 
 
-def test_a_record_that_the_client_finds_too_large_is_replaced() -> None:
-    """As one that the broker refuses."""
+def test_a_dead_letter_that_the_client_finds_too_large_is_replaced() -> None:
+    """As one that the broker refuses: what is left of it goes out."""
     refusal = RecordTooLarge("too large", may_be_stored=False)
     desk = Desk(FakePublisher(refuse=lambda record: refusal if record.value == b"large" else None))
-    desk.send(b"large", smaller=b"s")
+    desk.send(b"large", topic=QUEUE.dead_letters)
     desk.outbox.resend()
-    assert (desk.sent(), desk.stored, desk.failures) == ([b"s"], [b"large"], [])
+    assert (desk.sent(), desk.heard, desk.failures) == ([None], [b"large"], [])
+
+
+def test_what_is_not_stored_of_a_partition_that_is_gone_is_given_up() -> None:
+    """Its next owner does the task: neither sent again, nor a reason to fail."""
+    desk = Desk(FakePublisher(hold=True))
+    desk.send(b"1")
+    desk.send(b"2")
+    desk.job.tenure.is_over = True
+    desk.publisher.report(KafkaError._MSG_TIMED_OUT, count=1)
+    desk.publisher.report(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    desk.outbox.resend()
+    assert (desk.sent(), desk.failures, len(desk.outbox)) == ([b"1", b"2"], [], 0)
+
+
+def test_a_response_in_doubt_is_shown_to_whoever_takes_over() -> None:
+    """It may stand on the log although nobody heard of it: the ledger must be read from before it."""
+    desk = Desk(FakePublisher(hold=True))
+    offsets = desk.job.tenure.offsets
+    later = make_job(offset=1, tenure=desk.job.tenure)
+    later.unstored = 1
+    offsets.start(1)
+    desk.send(b"1", topic=QUEUE.responses, kind=Kind.RESPONSE)
+    desk.publisher.report(KafkaError._MSG_TIMED_OUT)
+    desk.publisher.ends[QUEUE.responses, 0] = 7
+    desk.send(b"2", topic=QUEUE.responses, kind=Kind.RESPONSE, job=later)
+    desk.outbox.resend()
+    desk.publisher.report()
+    desk.stored.take()
+    assert (offsets.committable, offsets.unfinished, offsets.ledger_start) == (0, 1, 0)
 
 
 def test_what_no_waiting_cures_is_a_failure() -> None:
@@ -93,7 +134,7 @@ def test_what_no_waiting_cures_is_a_failure() -> None:
     desk = Desk(FakePublisher(hold=True))
     desk.send(b"1")
     desk.publisher.report(KafkaError.UNKNOWN_TOPIC_OR_PART)
-    desk.send(b"2", smaller=b"s")
+    desk.send(b"2")
     desk.publisher.report(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     desk.send(b"3")
     desk.publisher.report(KafkaError.MSG_SIZE_TOO_LARGE)
@@ -102,4 +143,4 @@ def test_what_no_waiting_cures_is_a_failure() -> None:
     assert len(desk.failures) == 4
     assert "mabos topics apply" in str(desk.failures[0])
     assert "the producer is stopped" in str(desk.failures[3])
-    assert (desk.stored, len(desk.outbox)) == ([], 0)
+    assert (desk.heard, len(desk.outbox)) == ([], 0)

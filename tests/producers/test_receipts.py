@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import pytest
 from confluent_kafka import KafkaError, Message
 
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
-from mabos.producers import Publisher, PublishFailed, Receipt, Record, RecordTooLarge
+from mabos.producers import Publisher, PublishFailed, Receipt, RecordTooLarge
 from mabos.producers.receipts import explain_failure
-from tests.support.jobs import FakeMessage
 from tests.support.waiting import eventually
 
-MESSAGE = cast(Message, FakeMessage(Record("topic", b"k", b"v", None, 3), 17))
+MESSAGE = Message(topic="topic", partition=3, offset=17)
 LOST = KafkaError(KafkaError._MSG_TIMED_OUT, "timed out")
 
 

@@ -1,10 +1,11 @@
-"""Jobs, and a publisher with no Kafka behind it, for tests of what runs handlers."""
+"""Records, jobs and tenures, and a publisher with no Kafka behind it, for tests of what runs handlers."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -12,6 +13,9 @@ from confluent_kafka import KafkaError, Message
 
 from mabos.consumers.answers import Answers
 from mabos.consumers.jobs import Job
+from mabos.consumers.ledger import Ledger
+from mabos.consumers.offsets import Offsets
+from mabos.consumers.tenure import Tenure
 from mabos.kafka.topics import Queue
 from mabos.producers.publisher import OnDelivery, Publisher, Record
 from mabos.schemas.codec import REQUEST, RESPONSE, Codec
@@ -22,32 +26,52 @@ RESPONSES: Codec[TaskResponse] = Codec(RESPONSE, 2, cast(Any, None))
 REQUESTS: Codec[TaskRequest] = Codec(REQUEST, 1, cast(Any, None))
 
 
-def make_job(
+def make_tenure(partition: int = 0, *, position: int = 0, ledger: Ledger | None = None) -> Tenure:
+    """A partition that was just taken over."""
+    return Tenure(partition=partition, offsets=Offsets(position), ledger=Ledger(1000) if ledger is None else ledger)
+
+
+def make_message(
     agent_id: str = "a",
     payload: object = None,
     *,
     offset: int = 0,
     partition: int = 0,
+    task_id: str | None = None,
     deadline_ms: int | None = None,
     payload_json: str | None = None,
-    misplaced: str = "",
-) -> Job:
-    """A job as the intake makes it; its task is named after its place."""
+) -> Message:
+    """A request as the reader gets it; its task is named after its place unless it has a name."""
     request = TaskRequest(
-        task_id=f"t-{partition}-{offset}",
+        task_id=task_id or f"t-{partition}-{offset}",
         agent_id=agent_id,
         payload_json=json.dumps(payload or {}) if payload_json is None else payload_json,
         deadline_ms=deadline_ms,
     )
-    return Job(
-        request=request,
+    return make_raw_message(agent_id.encode(), REQUESTS.encode(request), offset=offset, partition=partition)
+
+
+def make_raw_message(
+    key: bytes | None, value: bytes | None, headers: Any = (("traceparent", b"00-1"),), *, offset: int, partition: int
+) -> Message:
+    """Any record of the requests topic."""
+    found = None if headers is None else list(headers)
+    return Message(
+        topic=QUEUE.requests,
         partition=partition,
         offset=offset,
-        key=agent_id.encode(),
-        value=REQUESTS.encode(request),
-        headers=(("traceparent", b"00-1"),),
-        misplaced=misplaced,
+        key=cast(str, key),
+        value=cast(str, value),
+        headers=cast(Any, found),
     )
+
+
+def make_job(agent_id: str = "a", payload: object = None, *, tenure: Tenure | None = None, **names: Any) -> Job:
+    """A job as it is once the triage has decoded it; takes what :func:`make_message` takes."""
+    message = make_message(agent_id, payload, **names)
+    job = Job(message, tenure or make_tenure(names.get("partition", 0)))
+    job.request = REQUESTS.decode(job.value)
+    return job
 
 
 def make_answers() -> Answers:
@@ -55,21 +79,16 @@ def make_answers() -> Answers:
     return Answers(RESPONSES, QUEUE)
 
 
-@dataclass
-class FakeMessage:
-    """What a delivery report tells of a record."""
+class NoSurroundings:
+    """What tasks need of their worker, with no worker: progress is kept."""
 
-    record: Record
-    at: int
+    topic = "requests"
 
-    def topic(self) -> str:
-        return self.record.topic
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
 
-    def partition(self) -> int:
-        return max(0, self.record.partition)
-
-    def offset(self) -> int:
-        return self.at
+    def report_progress(self, job: Job, fields: Mapping[str, Any]) -> None:
+        self.told.append(dict(fields))
 
 
 @dataclass
@@ -84,6 +103,7 @@ class FakePublisher:
     """The error that it raises for a record."""
     sent: list[Record] = field(default_factory=list)
     waiting: list[tuple[Record, OnDelivery]] = field(default_factory=list)
+    ends: Counter[tuple[str, int]] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def try_publish(self, record: Record, on_delivery: OnDelivery) -> bool:
@@ -94,11 +114,10 @@ class FakePublisher:
             if self.room is not None and len(self.waiting) >= self.room:
                 return False
             self.sent.append(record)
-            at = len(self.sent)
             if self.hold:
                 self.waiting.append((record, on_delivery))
                 return True
-        on_delivery(None, cast(Message, FakeMessage(record, at)))
+        on_delivery(None, self._store(record))
         return True
 
     def report(self, code: int | None = None, count: int | None = None) -> None:
@@ -108,7 +127,23 @@ class FakePublisher:
             reported, self.waiting = self.waiting[:count], self.waiting[count:]
         error = None if code is None else KafkaError(code, "so says the fake")
         for record, on_delivery in reported:
-            on_delivery(error, cast(Message, FakeMessage(record, len(self.sent))))
+            on_delivery(error, self._store(record) if error is None else Message(topic=record.topic))
+
+    def _store(self, record: Record) -> Message:
+        with self.lock:
+            place = record.topic, record.partition
+            offset = self.ends[place]
+            self.ends[place] += 1
+        return Message(topic=record.topic, partition=record.partition, offset=offset)
+
+    def flush(self, timeout_s: float) -> int:
+        return len(self.waiting)
+
+    def stop(self, timeout_s: float) -> None:
+        """Nothing is kept."""
+
+    def __len__(self) -> int:
+        return len(self.waiting)
 
     def responses(self) -> list[TaskResponse]:
         """The responses among what was sent."""

@@ -79,7 +79,7 @@ class Attempts:
             if timer is not None and timer.expired():
                 timed_out = TaskError(code="timed_out", message="the deadline passed while the handler ran")
                 return Answered(Status.TIMED_OUT, error=timed_out, started_at_ms=started_at_ms)
-            if isinstance(error, GeneratorExit) or (job.cancel_reason is None and _is_cancelled()):
+            if job.cancel_reason is None and _is_cancelled():
                 raise asyncio.CancelledError from error
             return self._after_error(job, run, error, started_at_ms)
         return self._complete(result, started_at_ms)
@@ -123,5 +123,8 @@ class HandlerExit(Exception):
 
 def _is_cancelled() -> bool:
     """Whether the engine wants this attempt to end; a handler may also meet a CancelledError of its own making."""
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # the loop is gone, and what was left behind on it is thrown away
+        return True
     return task is not None and task.cancelling() > 0

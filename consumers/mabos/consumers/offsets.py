@@ -39,7 +39,7 @@ class Offsets:
         return True
 
     def finish(self, offset: int, response_offset: int | None = None) -> None:
-        """A record's task is done; of one that was not started, or is finished already, nothing changes.
+        """A record's task is done; of one that is finished already, or that was not read, nothing changes.
 
         Args:
             offset: The record.
