@@ -18,7 +18,7 @@ from mabos.cli.options import QueueOption, settings_for
 from mabos.cli.signals import call_on_signals
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.errors import InvalidHandler
-from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.limits import DeliveryMode, WorkerLimits
 from mabos.consumers.supervisor import Supervisor
 from mabos.consumers.worker import Worker
 from mabos.kafka.ports import LOOPBACK
@@ -28,6 +28,12 @@ app = typer.Typer(no_args_is_help=True, help="Run agents.", epilog="Example: mab
 log = structlog.stdlib.get_logger("mabos.worker")
 
 Address = tuple[str, int]
+
+
+DeliveryOption = Annotated[
+    DeliveryMode,
+    typer.Option(help="exactly-once: answers and offsets in one transaction. Handlers' outside effects are yours."),
+]
 MetricsPortOption = Annotated[
     int | None,
     typer.Option(
@@ -53,6 +59,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     instances: Annotated[int, typer.Option(min=1, max=256, help="Worker processes; they share the partitions.")] = 1,
     concurrency: Annotated[int, typer.Option(min=1, max=10_000, help="Tasks in hand at a time, per process.")] = 64,
     grace_s: Annotated[float, typer.Option(min=0, help="Seconds that tasks in hand get when it stops.")] = 25.0,
+    delivery: DeliveryOption = "at-least-once",
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = LOOPBACK,
     metrics_file: MetricsFileOption = None,
@@ -66,12 +73,14 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     where = None if metrics_port is None else (metrics_host, metrics_port)
     if instances > 1:
         arguments = ["-m", "mabos.cli.main", "worker", "run", f"--concurrency={concurrency}", f"--grace-s={grace_s}"]
-        arguments += [f"--log-format={log_format.value}", f"--queue={settings.queue}", agents]
+        arguments += [f"--delivery={delivery}", f"--log-format={log_format.value}", f"--queue={settings.queue}"]
+        arguments += [agents]
         # handlers, then publishing, then closing may each take the grace
         code = _run_instances(arguments, instances, where, stop_timeout_s=3 * grace_s + 15)
         log.info("workers stopped", instances=instances, exit_code=code)
         raise typer.Exit(code)
-    one = Worker(group, settings, limits=WorkerLimits(concurrency=concurrency, grace_s=grace_s))
+    limits = WorkerLimits(concurrency=concurrency, grace_s=grace_s, delivery=delivery)
+    one = Worker(group, settings, limits=limits)
     call_on_signals(one.stop)
     with _monitored(one, where, metrics_file):
         log.info("worker starts", group=group.name, serves=describe_actions(group), servers=settings.bootstrap_servers)

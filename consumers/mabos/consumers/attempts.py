@@ -11,10 +11,10 @@ import structlog
 
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.current import current_task
-from mabos.consumers.errors import Reject, TaskCancelled
+from mabos.consumers.errors import AskRefused, Reject, TaskCancelled
 from mabos.consumers.handlers import encode_result
 from mabos.consumers.jobs import Job, names_of
-from mabos.consumers.retry import GiveUp
+from mabos.consumers.retry import GiveUp, Retry
 from mabos.consumers.triage import Clocks
 from mabos.consumers.verdicts import Answered, Awaiting, Run, TryAgain, cancel, fail, reject, shorten
 from mabos.schemas.errors import InvalidTask
@@ -106,7 +106,10 @@ class Attempts:
             return cancel(job.cancel_reason or "", started_at_ms)
         failure = error if isinstance(error, Exception) else HandlerExit(f"the handler raised {error!r}")
         elapsed_s = self._monotonic_s() - job.first_started_s
-        decision = run.handler.retry.decide(failure, attempt=job.attempt, elapsed_s=elapsed_s)
+        if isinstance(error, AskRefused):
+            decision: Retry | GiveUp = GiveUp(reason="asking again would be refused again")
+        else:
+            decision = run.handler.retry.decide(failure, attempt=job.attempt, elapsed_s=elapsed_s)
         try:
             self._agents.tell_error(run.task, failure, decision)
         except Exception:  # it is the user's function

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+DeliveryMode = Literal["at-least-once", "exactly-once"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerLimits:
@@ -24,7 +26,7 @@ class WorkerLimits:
     """How long tasks in hand may go on when the worker stops or loses their partition."""
     ledger_window: int = 10_000
     """How many of a partition's newest outcomes are kept in mind: a task sent again among them is answered once."""
-    delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    delivery: DeliveryMode = "at-least-once"
     """Whether responses and offsets go to the broker one by one, or in transactions."""
     transaction_interval_s: float = 0.1
     """The longest that a transaction stays open under load; one that nothing is added to is committed at once."""

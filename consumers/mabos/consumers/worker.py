@@ -21,6 +21,7 @@ from mabos.consumers.jobs import size_of
 from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.metrics import Snapshot, WorkerMetrics
 from mabos.consumers.tenure import Tenure
+from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
@@ -35,6 +36,7 @@ _BUSY_POLL_S = 0.002  # a transaction is committed between two polls, and what i
 _FINISH_POLL_S = 0.005
 _CLOSE_TIMEOUT_S = 10.0
 _LAG_INTERVAL_S = 1.0
+_LONG_SESSION_S = 15.0
 _FIRST_ANSWER_S = 5.0
 _SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready: it hangs, or was frozen
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
@@ -110,6 +112,7 @@ class Worker:
         self._parts.takeovers.start()
         try:
             self._check_topics()
+            self._warn_of_long_session()
             self._parts.controls.start()  # a cancel counts, also one that came while no worker was there
             self._consumer.subscribe(
                 [self._queue.requests], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
@@ -167,6 +170,18 @@ class Worker:
         for name in (self._queue.requests, self._queue.responses, self._queue.dead_letters):
             if name not in topics:
                 raise WorkerFailed(f"topic {name} does not exist: run `mabos topics apply`")
+
+    def _warn_of_long_session(self) -> None:
+        """Under KIP-848 the broker decides how soon a dead worker is noticed, and by default it takes its time."""
+        if self._settings.group_protocol != "consumer":
+            return
+        session_s = Cluster(self._settings, timeout_s=_FIRST_ANSWER_S).consumer_session_s()
+        if session_s is not None and session_s > _LONG_SESSION_S:
+            log.warning(
+                "the tasks of a worker that dies wait this long for another: lower group.consumer.session.timeout.ms "
+                "and group.consumer.min.session.timeout.ms on the brokers, or set MABOS_GROUP_PROTOCOL=classic",
+                session_s=session_s,
+            )
 
     # Between two polls.
 

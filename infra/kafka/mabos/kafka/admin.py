@@ -122,6 +122,19 @@ class Cluster:
             for member in found.members
         }
 
+    def consumer_session_s(self) -> float | None:
+        """How long a member of a KIP-848 group may be silent before its partitions move; None if nobody tells.
+
+        The broker decides it, for all groups (``group.consumer.session.timeout.ms``).
+        """
+        try:
+            broker = str(next(iter(self._metadata().brokers)))
+            resource = ConfigResource(ResourceType.BROKER, broker)
+            entries = self._result(self._admin.describe_configs([resource], request_timeout=self._timeout_s)[resource])
+            return int(entries["group.consumer.session.timeout.ms"].value) / 1000
+        except (BrokerUnavailable, BrokerRefused, StopIteration, LookupError, TypeError, ValueError):
+            return None  # an older broker, or one that shows its configuration to administrators only
+
     def _offsets(self, topic: str, spec: Callable[[], Any]) -> dict[int, int]:
         found = self._metadata().topics.get(topic)
         if found is None or found.error is not None:
