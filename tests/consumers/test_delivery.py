@@ -22,11 +22,12 @@ class Desk:
     def __init__(self, publisher: FakePublisher, *, interval_s: float = 0.0) -> None:
         self.publisher, self.consumer, self.stored = publisher, FakeConsumer(), Stored()
         self.failures: list[WorkerFailed] = []
+        self.told: list[bool] = []
         self.assignment: Assignment[Message] = Assignment()
         self.tenure = make_tenure()
         self.assignment.add({0})
         self.assignment.open(self.tenure)
-        self.commits = Commits(QUEUE.requests, self.assignment, interval_s)
+        self.commits = Commits(QUEUE.requests, self.assignment, interval_s, on_commit=self.told.append)
         self.commits.consumer = self.consumer.as_consumer
         self.answers = make_answers()
         outbox = Outbox(publisher.as_publisher, self.answers, self.stored, on_failure=self.failures.append)
@@ -154,6 +155,7 @@ def test_a_commit_that_was_not_taken_is_carried_by_the_next() -> None:
     desk.commits.on_commit(None, [place])
     desk.delivery.settle()
     assert desk.committed == [(0, "mabos:1:0:open")] * 2
+    assert desk.told == [False, True]
 
 
 def test_leaving_commits_what_is_done_and_says_so() -> None:

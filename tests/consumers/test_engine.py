@@ -7,66 +7,19 @@ import random
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError
 
 from mabos.consumers import AgentGroup, RetryPolicy, Task
-from mabos.consumers import engine as engine_module
-from mabos.consumers.attempts import Attempts
-from mabos.consumers.engine import Engine
-from mabos.consumers.errors import WorkerFailed
-from mabos.consumers.jobs import Job
-from mabos.consumers.outbox import Outbox
 from mabos.schemas.events import Status
-from tests.support.jobs import FakePublisher, make_answers, make_job
+from tests.support.engines import rig, rig_of
+from tests.support.jobs import FakePublisher, make_message, make_raw_message
 from tests.support.waiting import eventually
 
-
-class Rig:
-    """An engine, its publisher, and what it told."""
-
-    def __init__(self, agents: AgentGroup, publisher: FakePublisher, concurrency: int) -> None:
-        self.publisher = publisher
-        self.done: list[Job] = []
-        self.failures: list[WorkerFailed] = []
-        self.outbox = Outbox(publisher.as_publisher, on_failure=self.failures.append)
-        self.engine = Engine(
-            Attempts(agents, topic="requests", max_result_bytes=100_000),
-            make_answers(),
-            self.outbox,
-            concurrency=concurrency,
-            on_done=self.done.append,
-            on_failure=self.failures.append,
-        )
-
-    def wait_for_done(self, count: int) -> None:
-        eventually(lambda: len(self.done) >= count)
-
-
-@contextmanager
-def rig(
-    function: Callable[[Task], Any],
-    *,
-    concurrency: int = 64,
-    retry: RetryPolicy | None = None,
-    publisher: FakePublisher | None = None,
-) -> Iterator[Rig]:
-    agents = AgentGroup("g", retry=retry or RetryPolicy(max_attempts=1))
-    agents.on_task_request()(function)
-    made = Rig(agents, publisher or FakePublisher(), concurrency)
-    made.engine.start()
-    try:
-        yield made
-    finally:
-        made.engine.stop()
-
-
-def positions(jobs: list[Job]) -> set[tuple[int, int]]:
-    return {(job.partition, job.offset) for job in jobs}
+UNKNOWN_SCHEMA = b"\x00\x00\x00\x00\x63abc"
 
 
 def test_tasks_of_an_agent_run_one_at_a_time_and_in_order() -> None:
@@ -83,21 +36,20 @@ def test_tasks_of_an_agent_run_one_at_a_time_and_in_order() -> None:
         await asyncio.sleep(pauses[task.position.offset])
         running.remove(task.agent_id)
 
-    jobs = [make_job(f"a{dice.randrange(20)}", offset=n, partition=0) for n in range(600)]
+    messages = [make_message(f"a{dice.randrange(20)}", offset=n) for n in range(600)]
     with rig(handler, concurrency=8) as it:
         for start in range(0, 600, 50):
-            it.engine.submit(jobs[start : start + 50])
-        it.wait_for_done(600)
-    assert positions(it.done) == positions(jobs)
+            it.submit(*messages[start : start + 50])
+        it.wait_until_done()
     for agent, offsets in begun.items():
-        assert offsets == [job.offset for job in jobs if job.request.agent_id == agent]
-    assert [r.status for r in it.publisher.responses()] == [Status.COMPLETED] * 600
+        assert offsets == [message.offset() for message in messages if message.key() == agent.encode()]
+    assert [status for _, status in it.answered] == [Status.COMPLETED] * 600
 
 
 def test_concurrency_bounds_what_is_in_hand() -> None:
     """No more handlers run at a time, and as many do."""
     now, most = 0, 0
-    gate = threading.Event()
+    gate, lock = threading.Event(), threading.Lock()
 
     def handler(task: Task) -> None:
         nonlocal now, most
@@ -108,16 +60,51 @@ def test_concurrency_bounds_what_is_in_hand() -> None:
         with lock:
             now -= 1
 
-    lock = threading.Lock()
     with rig(handler, concurrency=5) as it:
-        it.engine.submit([make_job(f"a{n}", offset=n) for n in range(50)])
+        it.submit(*[make_message(f"a{n}", offset=n) for n in range(50)])
         eventually(lambda: now == 5)
         gate.set()
-        it.wait_for_done(50)
+        it.wait_until_done()
     assert most == 5
 
 
-def test_a_retry_holds_only_its_own_lane() -> None:
+def where(names: list[str]) -> AgentGroup:
+    """Handlers that tell in which thread they run."""
+    agents = AgentGroup("g")
+
+    @agents.on_task_request("plain")
+    def plain(task: Task) -> None:
+        names.append(threading.current_thread().name)
+
+    @agents.on_task_request("async")
+    async def in_the_loop(task: Task) -> None:
+        names.append(threading.current_thread().name)
+
+    return agents
+
+
+@pytest.mark.parametrize(("concurrency", "plain"), [(1, "mabos-engine"), (2, "mabos-handler-1")])
+def test_a_plain_handler_runs_in_a_thread_unless_only_one_runs_at_a_time(concurrency: int, plain: str) -> None:
+    """It may block, and the loop must not wait for it; with a concurrency of 1 nothing else waits, so it runs here."""
+    names: list[str] = []
+    with rig_of(where(names), concurrency=concurrency) as it:
+        it.ask("a", 0, action="plain")
+        it.ask("a", 1, action="async")
+        it.wait_until_done()
+    assert names == [plain, "mabos-engine"]
+
+
+def test_with_a_concurrency_of_1_lanes_take_turns() -> None:
+    """A hot agent does not starve its neighbours, and each agent's tasks stay in order."""
+    order: list[str] = []
+    with rig(lambda task: order.append(task.task_id), concurrency=1) as it:
+        it.submit(*[make_message("hot", offset=n) for n in range(4)], *[make_message("b", offset=n) for n in (4, 5)])
+        it.wait_until_done()
+    assert order == ["t-0-0", "t-0-4", "t-0-1", "t-0-5", "t-0-2", "t-0-3"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_retry_holds_only_its_own_lane(concurrency: int) -> None:
     """While a failed task waits for its next attempt, its agent waits and all others go on."""
     order: list[str] = []
 
@@ -126,10 +113,10 @@ def test_a_retry_holds_only_its_own_lane() -> None:
         if task.agent_id == "sick" and task.attempt == 1 and task.position.offset == 0:
             raise ValueError("at first")
 
-    with rig(handler, concurrency=1, retry=RetryPolicy(max_attempts=2, backoff_s=1.0)) as it:
-        it.engine.submit([make_job("sick", offset=0), make_job("sick", offset=1)])
-        it.engine.submit([make_job("well", offset=n) for n in range(2, 20)])
-        it.wait_for_done(20)
+    with rig(handler, concurrency=concurrency, retry=RetryPolicy(max_attempts=2, backoff_s=0.5)) as it:
+        it.submit(make_message("sick", offset=0), make_message("sick", offset=1))
+        it.submit(*[make_message("well", offset=n) for n in range(2, 20)])
+        it.wait_until_done()
     assert order == ["t-0-0", *[f"t-0-{n}" for n in range(2, 20)], "t-0-0", "t-0-1"]
 
 
@@ -141,35 +128,38 @@ def test_a_task_given_up_is_answered_and_buried() -> None:
 
     publisher = FakePublisher(hold=True)
     with rig(handler, publisher=publisher) as it:
-        it.engine.submit([make_job()])
+        it.ask("a", 0)
         eventually(lambda: len(publisher.waiting) == 2)
         publisher.report(count=1)
-        assert it.done == []
+        it.delivery.settle()
+        assert it.tenures[0].offsets.unfinished == 1
         publisher.report(count=1)
-        it.wait_for_done(1)
-    assert [response.status for response in publisher.responses()] == [Status.FAILED]
-    assert [letter.value for letter in publisher.letters()] == [it.done[0].value]
+        it.wait_until_done()
+        assert [(place.offset, place.metadata) for place in it.consumer.commits][-1] == (1, "mabos:1:1:open")
+    assert it.answered == [("t-0-0", Status.FAILED)]
+    assert [letter.value for letter in publisher.letters()] == [make_message(offset=0).value()]
 
 
 def test_an_answer_that_was_not_acknowledged_is_sent_again() -> None:
     """The task is not done meanwhile, and the handler does not run again."""
-    runs = []
+    runs: list[str] = []
     publisher = FakePublisher(hold=True)
     with rig(lambda task: runs.append(task.task_id), publisher=publisher) as it:
-        it.engine.submit([make_job()])
+        it.ask("a", 0)
         eventually(lambda: len(publisher.waiting) == 1)
         publisher.report(KafkaError._MSG_TIMED_OUT)
-        assert it.done == []
-        it.outbox.resend()
+        it.delivery.settle()
+        assert it.tenures[0].offsets.unfinished == 1
         publisher.report()
-    assert (len(it.done), len(runs), len(publisher.responses())) == (1, 1, 2)
+        it.wait_until_done()
+    assert (len(runs), len(it.answered)) == (1, 2)
 
 
 def test_a_late_report_after_the_stop_disturbs_nothing() -> None:
     """The publisher's thread is not taken along when reports come in after the engine has gone."""
     publisher = FakePublisher(hold=True)
     with rig(lambda task: None, publisher=publisher) as it:
-        it.engine.submit([make_job()])
+        it.ask("a", 0)
         eventually(lambda: len(publisher.waiting) == 1)
     publisher.report(KafkaError._MSG_TIMED_OUT)
     assert len(it.outbox) == 1
@@ -178,14 +168,14 @@ def test_a_late_report_after_the_stop_disturbs_nothing() -> None:
 def test_a_response_that_the_broker_finds_too_large_becomes_a_failure() -> None:
     """The task is answered all the same."""
     publisher = FakePublisher(hold=True)
-    with rig(lambda task: {"x": "y"}, publisher=publisher) as it:
-        it.engine.submit([make_job()])
+    with rig(lambda task: {"x": "y" * 1000}, publisher=publisher) as it:
+        it.ask("a", 0)
         eventually(lambda: len(publisher.waiting) == 1)
         publisher.report(KafkaError.MSG_SIZE_TOO_LARGE)
-        it.outbox.resend()
+        it.delivery.settle()
         publisher.report()
-    assert [response.status for response in publisher.responses()] == [Status.COMPLETED, Status.FAILED]
-    assert len(it.done) == 1
+        it.wait_until_done()
+    assert it.answered == [("t-0-0", Status.COMPLETED), ("t-0-0", Status.FAILED)]
 
 
 def test_a_dead_letter_that_the_broker_finds_too_large_is_cut() -> None:
@@ -196,170 +186,172 @@ def test_a_dead_letter_that_the_broker_finds_too_large_is_cut() -> None:
 
     publisher = FakePublisher(hold=True)
     with rig(handler, publisher=publisher) as it:
-        it.engine.submit([make_job()])
+        it.ask("a", 0)
         eventually(lambda: len(publisher.waiting) == 2)
         publisher.report(KafkaError.MSG_SIZE_TOO_LARGE, count=1)
-        it.outbox.resend()
+        it.delivery.settle()
         publisher.report()
-        it.wait_for_done(1)
+        it.wait_until_done()
     assert [letter.value is None for letter in publisher.letters()] == [False, True]
     assert it.failures == []
 
 
-def test_drop_returns_what_no_handler_has_in_hand() -> None:
-    """Waiting tasks and those that wait for another attempt; never again run, and their lanes are free."""
-    begun: list[str] = []
-    gate = asyncio.Event()
-
-    async def handler(task: Task) -> None:
-        begun.append(task.task_id)
-        if task.agent_id == "slow":
-            await gate.wait()
-        if task.agent_id == "sick":
-            raise ValueError("always")
-
-    with rig(handler, retry=RetryPolicy(max_attempts=9, backoff_s=60, max_backoff_s=60)) as it:
-        it.engine.submit([make_job("slow", offset=0), make_job("slow", offset=1), make_job("sick", offset=2)])
-        it.engine.submit([make_job("sick", offset=3), make_job("other", offset=0, partition=1)])
-        eventually(lambda: begun == ["t-0-0", "t-0-2", "t-1-0"])
-        it.wait_for_done(1)
-        dropped = it.engine.drop({0})
-        assert sorted(job.offset for job in dropped) == [1, 2, 3]
-        it.engine._loop.call_soon_threadsafe(gate.set)
-        it.wait_for_done(2)
-        assert it.engine.drop({0, 1}) == []
-        it.engine.submit([make_job("sick", offset=4), make_job("slow", offset=5)])
-        it.wait_for_done(3)
-        assert sorted(job.offset for job in it.engine.drop({0})) == [4]
-    assert positions(it.done) == {(1, 0), (0, 0), (0, 5)}
-    assert not it.engine._lanes._waiting
-    assert not it.engine._pauses
+def test_a_record_that_is_no_task_is_buried_and_passed() -> None:
+    """Raw, with the cause; it is done only when the letter is stored, and its neighbours go on."""
+    publisher = FakePublisher(hold=True)
+    with rig(lambda task: None, publisher=publisher) as it:
+        it.submit(make_raw_message(b"a", b"junk", offset=0, partition=0), make_message("a", offset=1))
+        eventually(lambda: len(publisher.waiting) == 2)
+        it.delivery.settle()
+        assert it.tenures[0].offsets.unfinished == 2
+        publisher.report()
+        it.wait_until_done()
+    [letter] = publisher.letters()
+    assert (letter.key, letter.value) == (b"a", b"junk")
+    assert dict(letter.headers or ())["mabos-error-code"] == b"bad_magic"
+    assert it.answered == [("t-0-1", Status.COMPLETED)]
 
 
-def test_what_was_handed_back_comes_after_all_that_was_begun() -> None:
-    """Tasks before one that was begun stay: committed is the lowest unfinished one, and all above would run again."""
-    gates = {name: asyncio.Event() for name in ("slow", "quick")}
-
-    async def handler(task: Task) -> None:
-        if task.agent_id == "sick":
-            raise ValueError("always")
-        await gates[task.agent_id].wait()
-
-    with rig(handler, retry=RetryPolicy(max_attempts=9, backoff_s=60, max_backoff_s=60)) as it:
-        it.engine.submit([make_job("slow", offset=0), make_job("slow", offset=1), make_job("quick", offset=2)])
-        it.engine.submit([make_job("sick", offset=3), make_job("slow", offset=4), make_job("slow", partition=1)])
-        eventually(lambda: it.engine._pauses)
-        assert sorted(job.offset for job in it.engine.hand_back({0})) == [3, 4], "the last one begun waits for a retry"
-        assert it.engine.hand_back({0}) == []
-        for gate in gates.values():
-            it.engine._loop.call_soon_threadsafe(gate.set)
-        it.wait_for_done(4)
-    assert positions(it.done) == {(0, 0), (0, 1), (0, 2), (1, 0)}
+def test_while_the_registry_is_away_only_the_lane_that_needs_it_waits() -> None:
+    """The record may be good; the agent's next task must not overtake it, and all other agents go on."""
+    with rig(lambda task: None) as it:
+        it.registry.is_away = True
+        it.submit(make_raw_message(b"a", UNKNOWN_SCHEMA, offset=0, partition=0), make_message("a", offset=1))
+        it.submit(make_message("b", offset=2), make_message("b", offset=3))
+        it.wait_for(lambda: len(it.answered) == 2)
+        assert it.answered == [("t-0-2", Status.COMPLETED), ("t-0-3", Status.COMPLETED)]
+        it.registry.is_away = False
+        it.wait_until_done()
+    assert it.answered[2:] == [("t-0-1", Status.COMPLETED)]
+    assert len(it.publisher.letters()) == 1
 
 
-def test_a_partition_that_comes_back_is_handed_back_anew() -> None:
-    """What was begun there in an earlier life does not count."""
-    gate = asyncio.Event()
-
-    async def handler(task: Task) -> None:
-        if task.position.offset == 5:
-            await gate.wait()
-
-    with rig(handler, concurrency=1) as it:
-        it.engine.submit([make_job(offset=9)])
-        it.wait_for_done(1)
-        it.engine.drop({0})
-        it.engine.submit([make_job(offset=5), make_job(offset=6)])
-        assert [job.offset for job in it.engine.hand_back({0})] == [6]
-        it.engine._loop.call_soon_threadsafe(gate.set)
-        it.wait_for_done(2)
+def test_an_unknown_action_waits_and_is_then_rejected() -> None:
+    """Its agent's next task waits with it; an agent that asks for what is known does not."""
+    agents = AgentGroup("g", unknown_action_grace_s=0.05)
+    agents.on_task_request("known")(lambda task: {})
+    with rig_of(agents) as it:
+        it.ask("a", 0, action="new")
+        it.ask("a", 1, action="known")
+        it.ask("b", 2, action="known")
+        it.wait_until_done()
+    assert it.answered[0] == ("t-0-2", Status.COMPLETED)
+    assert it.answered[1:] == [("t-0-0", Status.REJECTED), ("t-0-1", Status.COMPLETED)]
 
 
-def test_cancel_ends_async_handlers_without_an_answer() -> None:
-    """Only those of the partitions named; their agents' lanes are free afterwards."""
-    cancelled: list[str] = []
-    begun: list[str] = []
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_a_task_that_was_sent_twice_is_answered_once(concurrency: int) -> None:
+    """Although the second copy came while the first was in hand, and before its response was acknowledged."""
+    runs: list[str] = []
+    gate = threading.Event()
 
-    async def handler(task: Task) -> None:
-        begun.append(task.task_id)
-        if task.payload.get("wait"):
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                cancelled.append(task.task_id)
-                raise
+    def handler(task: Task) -> None:
+        runs.append(task.task_id)
+        gate.wait(10)
 
-    with rig(handler) as it:
-        it.engine.submit([make_job("a", {"wait": 1}, partition=0), make_job("b", {"wait": 1}, partition=1)])
-        eventually(lambda: len(begun) == 2)
-        it.engine.cancel({0})
-        assert cancelled == ["t-0-0"]
-        it.engine.submit([make_job("a", {}, partition=0, offset=1)])
-        it.wait_for_done(1)
-    assert positions(it.done) == {(0, 1)}
-    assert cancelled == ["t-0-0", "t-1-0"]
-
-
-def test_a_handler_that_turns_its_cancellation_into_a_failure_is_not_retried() -> None:
-    """Its partition has another owner, who makes the next attempt."""
-    begun: list[int] = []
-
-    async def handler(task: Task) -> None:
-        begun.append(task.attempt)
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise ValueError("broken off") from None
-
-    with rig(handler, retry=RetryPolicy(backoff_s=0)) as it:
-        it.engine.submit([make_job()])
-        eventually(lambda: begun)
-        it.engine.cancel({0})
-        assert it.engine.drop({0}) == []
-    assert begun == [1]
-    assert it.publisher.sent == []
+    publisher = FakePublisher(hold=True)
+    with rig(handler, concurrency=concurrency, publisher=publisher) as it:
+        it.submit(make_message("a", offset=0, task_id="twice"))
+        eventually(lambda: runs)
+        it.submit(make_message("a", offset=1, task_id="twice"), make_message("a", offset=2, task_id="other"))
+        gate.set()
+        eventually(lambda: len(publisher.waiting) == 2)
+        it.delivery.settle()
+        assert it.tenures[0].offsets.committable == 0, "nothing is acknowledged yet"
+        publisher.report()
+        it.wait_until_done()
+        it.submit(make_message("a", offset=3, task_id="twice"))
+        it.wait_until_done()
+    assert runs == ["twice", "other"]
+    assert it.answered == [("twice", Status.COMPLETED), ("other", Status.COMPLETED)]
 
 
-def test_a_handler_that_ignores_its_cancellation_does_not_block_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is left behind after a while."""
-    monkeypatch.setattr(engine_module, "_CANCEL_TIMEOUT_S", 0.05)
-    begun = threading.Event()
-    stop = False
+def test_the_same_name_with_another_agent_is_another_task() -> None:
+    """A task is named by its agent and its task_id."""
+    with rig(lambda task: None) as it:
+        it.submit(make_message("a", offset=0, task_id="t"), make_message("b", offset=1, task_id="t"))
+        it.wait_until_done()
+    assert len(it.answered) == 2
 
-    async def handler(task: Task) -> None:
-        begun.set()
-        while not stop:
-            try:
-                await asyncio.sleep(60)
-            except asyncio.CancelledError:
-                continue
 
-    with rig(handler) as it:
-        it.engine.submit([make_job()])
-        assert begun.wait(10)
-        it.engine.cancel({0})
-        stop = True
-        it.engine.cancel({0})
+def leave(task: Task) -> None:
+    sys.exit(3)
+
+
+def interrupt(task: Task) -> None:
+    raise KeyboardInterrupt
+
+
+def generator_exit(task: Task) -> None:
+    raise GeneratorExit
+
+
+def stop_iteration(task: Task) -> Any:
+    return next(iter([]))
+
+
+@pytest.mark.parametrize("raise_it", [leave, interrupt, generator_exit, stop_iteration])
+@pytest.mark.parametrize(("kind", "concurrency"), [("plain", 1), ("plain", 2), ("async", 2), ("awaitable", 2)])
+def test_whatever_a_handler_raises_the_worker_goes_on(raise_it: Any, kind: str, concurrency: int) -> None:
+    """The task is answered as failed, and the next one runs: here, in a thread and on the loop."""
+
+    async def in_the_loop(task: Task) -> None:
+        if task.position.offset == 0:
+            raise_it(task)
+
+    def plain(task: Task) -> None:
+        if task.position.offset == 0:
+            raise_it(task)
+
+    def awaitable(task: Task) -> Awaitable[None]:
+        return in_the_loop(task)
+
+    with rig({"plain": plain, "async": in_the_loop, "awaitable": awaitable}[kind], concurrency=concurrency) as it:
+        it.ask("a", 0, 1)
+        it.wait_until_done()
+    assert it.answered == [("t-0-0", Status.FAILED), ("t-0-1", Status.COMPLETED)]
+    assert it.failures == []
 
 
 def test_exits_do_not_end_the_loop() -> None:
     """Neither a handler's own, nor that of a task that it began."""
 
-    async def leave() -> None:
+    async def exit_here() -> None:
         sys.exit(5)
 
-    async def handler(task: Task) -> dict[str, Any]:
-        if task.payload.get("how") == "own":
+    async def handler(task: Task) -> None:
+        if task.agent_id == "own":
             sys.exit(4)
-        if task.payload.get("how") == "child":
-            await asyncio.create_task(leave())
-        return {}
+        if task.agent_id == "child":
+            await asyncio.create_task(exit_here())
 
     with rig(handler) as it:
-        it.engine.submit([make_job(how, {"how": how}, offset=n) for n, how in enumerate(["own", "child", "none"])])
-        it.wait_for_done(3)
+        it.submit(make_message("own", offset=0), make_message("child", offset=1), make_message("none", offset=2))
+        it.wait_until_done()
     statuses = {response.agent_id: response.status for response in it.publisher.responses()}
     assert statuses == {"own": Status.FAILED, "child": Status.FAILED, "none": Status.COMPLETED}
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_an_awaitable_of_a_plain_handler_is_awaited_on_the_loop(concurrency: int) -> None:
+    """Behind a decorator that is not async, many of them wait at a time as far as the concurrency goes."""
+    now, most = 0, 0
+
+    async def wait(task: Task) -> dict[str, int]:
+        nonlocal now, most
+        now, most = now + 1, max(most, now + 1)
+        await asyncio.sleep(0.02)
+        now -= 1
+        return {"n": task.position.offset}
+
+    def plain(task: Task) -> Awaitable[dict[str, int]]:
+        return wait(task)
+
+    with rig(plain, concurrency=concurrency) as it:
+        it.submit(*[make_message(f"a{n}", offset=n) for n in range(6)])
+        it.wait_until_done()
+    assert sorted(response.result["n"] for response in it.publisher.responses()) == list(range(6))
+    assert most == concurrency
 
 
 def test_stopping_begins_nothing_new() -> None:
@@ -371,35 +363,35 @@ def test_stopping_begins_nothing_new() -> None:
         await asyncio.Event().wait()
 
     with rig(handler) as it:
-        it.engine.submit([make_job(offset=0), make_job(offset=1)])
+        it.ask("a", 0, 1)
         eventually(lambda: begun)
     assert begun == ["t-0-0"]
-    assert it.done == []
+    assert it.answered == []
 
 
 def test_an_error_of_ours_fails_the_worker() -> None:
     """A task that nobody would ever answer is not passed over in silence."""
-    job = make_job()
     with rig(lambda task: {}) as it:
         it.engine._answers = None  # type: ignore[assignment]  # the bug
-        it.engine.submit([job])
+        it.ask("a", 0)
         eventually(lambda: it.failures)
     assert "a task cannot be answered" in str(it.failures[0])
 
 
 def test_nothing_is_kept_of_what_is_done() -> None:
-    """Tens of thousands of agents that came once leave nothing behind."""
+    """Thousands of agents that came once leave nothing behind."""
 
     async def handler(task: Task) -> None:
         if task.position.offset % 10 == 0 and task.attempt == 1:
             raise ValueError("once")
 
     with rig(handler, retry=RetryPolicy(max_attempts=2, backoff_s=0)) as it:
-        for batch in range(20):
-            it.engine.submit([make_job(f"a{n}", offset=n) for n in range(batch * 500, batch * 500 + 500)])
-        it.wait_for_done(10_000)
-        eventually(lambda: not it.engine._in_hand)
-        assert not it.engine._lanes._waiting
-        assert not it.engine._pauses
+        for batch in range(10):
+            it.submit(*[make_message(f"a{n}", offset=n) for n in range(batch * 500, batch * 500 + 500)])
+        it.wait_until_done()
+        eventually(lambda: not it.engine.in_hand)
+        assert not it.engine.lanes._waiting
+        assert not it.engine._pausing
         assert not it.engine._again
-    assert len(positions(it.done)) == 10_000
+    assert len(set(it.answered)) == 5000
+    assert (it.tenures[0].held_bytes, it.tenures[0].offsets.ahead) == (0, 0)

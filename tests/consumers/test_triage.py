@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mabos.consumers import AgentGroup
+from mabos.consumers.cancels import Cancels
 from mabos.consumers.jobs import Job
 from mabos.consumers.ledger import Ledger
 from mabos.consumers.tenure import Tenure
@@ -14,7 +15,6 @@ from mabos.consumers.triage import Clocks, Triage
 from mabos.consumers.verdicts import Answered, Bury, Mark, Run, Skip, TryAgain, Verdict
 from mabos.schemas.codec import REQUEST, Codec
 from mabos.schemas.events import Status
-from tests.support.engines import Cancels
 from tests.support.jobs import NoSurroundings, make_message, make_raw_message, make_tenure
 from tests.support.registries import FakeRegistry
 
@@ -176,7 +176,7 @@ def test_a_deadline_that_passed_between_two_attempts_expires_the_task() -> None:
 def test_a_task_that_shall_be_cancelled_does_not_run(attempt: int) -> None:
     """Whether it waits for its first attempt or for another one; the reason is told."""
     desk = Desk()
-    desk.cancels.wanted["a", "t-0-0"] = "changed my mind"
+    desk.cancels.add("a", "t-0-0", "changed my mind")
     job = Job(make_message("a", {"action": "sum"}), make_tenure())
     job.attempt, job.request = attempt, desk.triage._codec.decode(job.value)
     verdict = desk.triage.look(job)
@@ -189,7 +189,7 @@ def test_a_task_that_shall_be_cancelled_does_not_run(attempt: int) -> None:
 def test_the_task_of_another_agent_is_not_cancelled() -> None:
     """Two agents may each have a task of one name."""
     desk = Desk()
-    desk.cancels.wanted["b", "t-0-0"] = "not this one"
+    desk.cancels.add("b", "t-0-0", "not this one")
     assert isinstance(desk.look(), Run)
 
 
@@ -209,7 +209,7 @@ def test_a_task_that_has_its_outcome_is_skipped_whatever_is_wrong_now() -> None:
     desk = Desk()
     tenure = make_tenure()
     tenure.ledger.answer(("a", "t-0-0"))
-    desk.cancels.wanted["a", "t-0-0"] = "too late"
+    desk.cancels.add("a", "t-0-0", "too late")
     assert desk.look(tenure=tenure, deadline_ms=1) == Skip(None)
     value = make_message("a").value()
     assert desk.triage.look(Job(make_raw_message(b"x", value, offset=0, partition=0), tenure)) == Skip(None)

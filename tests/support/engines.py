@@ -9,18 +9,22 @@ from typing import Any, cast
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from mabos.consumers import AgentGroup, RetryPolicy, Task
+from mabos.consumers.asking import Asker
 from mabos.consumers.assignment import Assignment
 from mabos.consumers.at_least_once import AtLeastOnce, Commits
 from mabos.consumers.attempts import Attempts
+from mabos.consumers.cancels import Cancels
 from mabos.consumers.delivery import Stored
 from mabos.consumers.engine import Engine
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import size_of
 from mabos.consumers.ledger import Ledger
+from mabos.consumers.metrics import Snapshot, WorkerMetrics
 from mabos.consumers.outbox import Outbox
 from mabos.consumers.progress import TaskSurroundings
 from mabos.consumers.tenure import Tenure
 from mabos.consumers.triage import Triage
+from mabos.kafka.settings import Settings
 from mabos.schemas.codec import REQUEST, Codec
 from mabos.schemas.events import Status
 from tests.support.jobs import QUEUE, FakePublisher, make_answers, make_message, make_tenure
@@ -30,19 +34,6 @@ from tests.support.waiting import eventually
 ONCE = RetryPolicy(max_attempts=1)
 _MAX_BYTES = 100_000
 _LOOK_EVERY_S = 0.002
-
-
-class Cancels:
-    """Which tasks shall be cancelled: the test says."""
-
-    def __init__(self) -> None:
-        self.wanted: dict[tuple[str, str], str] = {}
-
-    def __len__(self) -> int:
-        return len(self.wanted)
-
-    def find(self, agent_id: str, task_id: str) -> str | None:
-        return self.wanted.get((agent_id, task_id))
 
 
 class FakeConsumer:
@@ -69,18 +60,21 @@ class Rig:
         self.failures: list[WorkerFailed] = []
         self.tenures: dict[int, Tenure] = {}
         self.consumer = FakeConsumer()
+        metrics = WorkerMetrics(agents.actions, Snapshot)
         self.assignment: Assignment[Message] = Assignment()
-        self.commits = Commits(QUEUE.requests, self.assignment, 0.0)
+        self.commits = Commits(QUEUE.requests, self.assignment, 0.0, on_commit=metrics.note_commit)
         self.commits.consumer = self.consumer.as_consumer
         answers, stored = make_answers(), Stored()
         self.outbox = Outbox(publisher.as_publisher, answers, stored, on_failure=self.failures.append)
         self.delivery = AtLeastOnce(self.outbox, stored, self.commits)
-        surroundings = TaskSurroundings(QUEUE.requests, answers, self.delivery, max_result_bytes=_MAX_BYTES)
+        asker = Asker(Settings(), self.registry.as_registry)
+        surroundings = TaskSurroundings(QUEUE.requests, answers, self.delivery, asker, max_result_bytes=_MAX_BYTES)
         self.engine = Engine(
             Triage(agents, Codec(REQUEST, 1, self.registry.as_registry), self.cancels, surroundings),
             Attempts(agents, max_result_bytes=_MAX_BYTES),
             answers,
             self.delivery,
+            metrics,
             marks=self.outbox.send,
             concurrency=concurrency,
             on_failure=self.failures.append,
@@ -151,7 +145,7 @@ def rig(
 @contextmanager
 def rig_of(agents: AgentGroup, *, concurrency: int = 64, publisher: FakePublisher | None = None) -> Iterator[Rig]:
     """A rig that runs; it is stopped at the end."""
-    made = Rig(agents, publisher or FakePublisher(), concurrency)
+    made = Rig(agents, FakePublisher() if publisher is None else publisher, concurrency)
     made.engine.start()
     try:
         yield made

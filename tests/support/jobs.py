@@ -12,6 +12,7 @@ from typing import Any, cast
 from confluent_kafka import KafkaError, Message
 
 from mabos.consumers.answers import Answers
+from mabos.consumers.asking import Asker
 from mabos.consumers.jobs import Job
 from mabos.consumers.ledger import Ledger
 from mabos.consumers.offsets import Offsets
@@ -80,9 +81,10 @@ def make_answers() -> Answers:
 
 
 class NoSurroundings:
-    """What tasks need of their worker, with no worker: progress is kept."""
+    """What tasks need of their worker, with no worker: progress is kept, and nobody is there to ask."""
 
     topic = "requests"
+    asker = cast(Asker, None)
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
@@ -131,10 +133,10 @@ class FakePublisher:
 
     def _store(self, record: Record) -> Message:
         with self.lock:
-            place = record.topic, record.partition
+            place = record.topic, max(0, record.partition)
             offset = self.ends[place]
             self.ends[place] += 1
-        return Message(topic=record.topic, partition=record.partition, offset=offset)
+        return Message(topic=record.topic, partition=place[1], offset=offset)
 
     def flush(self, timeout_s: float) -> int:
         return len(self.waiting)
