@@ -102,14 +102,14 @@ class Rig:
         """Submit a task at each of these offsets, for one agent."""
         self.submit(*[make_message(agent_id, payload, offset=offset, partition=partition) for offset in offsets])
 
-    def wait_for(self, look: Callable[[], object]) -> None:
+    def wait_for(self, look: Callable[[], object], *, timeout_s: float = 20.0) -> None:
         """Go on as the reader does until something holds."""
 
         def settle_and_look() -> object:
             self.delivery.settle()
             return look()
 
-        eventually(settle_and_look, every_s=_LOOK_EVERY_S)
+        eventually(settle_and_look, timeout_s=timeout_s, every_s=_LOOK_EVERY_S)
 
     def wait_until_done(self) -> None:
         """Wait until all that was submitted is done, but for what was dropped."""
