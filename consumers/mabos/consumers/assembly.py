@@ -109,6 +109,7 @@ def assemble(
         agents.name,
         responses,
         window=limits.ledger_window,
+        reach=2 * limits.max_ahead,  # it reads on for a moment after it said so, and commits lag behind
         on_failure=on_failure,
         on_read=metrics.note_ledger_read,
     )

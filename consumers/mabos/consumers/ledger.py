@@ -36,7 +36,8 @@ class Ledger:
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._offsets: dict[TaskKey, int | None] = {}  # response offsets; None for one of our own, written lately
+        self._pointed: dict[TaskKey, int] = {}  # response offsets; their requests may be still to come, however late
+        self._offsets: dict[TaskKey, int | None] = {}  # of the newest ones; None for one of our own, written lately
         self._order: deque[TaskKey] = deque()
         self._marks: dict[TaskKey, Marks] = {}
         self._suspects_end = 0
@@ -51,13 +52,15 @@ class Ledger:
             is_pointed_to: Whether it stands where the commit says the ledger begins, or after.
         """
         self._marks.pop(key, None)
-        if key not in self._offsets:
-            self._window += is_pointed_to  # its request is still to come, however many others do
+        found = self._offsets.get(key)
+        if is_pointed_to:
+            self._pointed.setdefault(key, response_offset if found is None else found)
+        elif found is None:
             self._note(key, response_offset)
 
     def load_mark(self, key: TaskKey, response_offset: int) -> None:
         """A mark on the log: the task was begun as a suspect."""
-        if key not in self._offsets:
+        if not self.has(key):
             self._marks.setdefault(key, Marks(response_offset)).count += 1
 
     def suspect(self, suspects_end: int) -> None:
@@ -79,11 +82,12 @@ class Ledger:
 
     def has(self, key: TaskKey) -> bool:
         """Whether a task has its outcome."""
-        return key in self._offsets
+        return key in self._offsets or key in self._pointed
 
     def find(self, key: TaskKey) -> int | None:
         """The response offset of a task's outcome; None if it was written lately, or is not known."""
-        return self._offsets.get(key)
+        found = self._pointed.get(key)
+        return self._offsets.get(key) if found is None else found
 
     def is_suspect(self, agent_id: str, offset: int) -> bool:
         """Whether a task that has no outcome may have killed the last owner: asked once for each, in offset order.
@@ -107,7 +111,7 @@ class Ledger:
 
     def __len__(self) -> int:
         """How many outcomes are kept."""
-        return len(self._order)
+        return len(self._offsets.keys() | self._pointed.keys())
 
     def _note(self, key: TaskKey, response_offset: int | None) -> None:
         self._offsets[key] = response_offset

@@ -1,7 +1,8 @@
 """Takes partitions over: reads what their last owner left, in a thread of its own.
 
 For each partition it looks up the committed offset and its bookmark, and reads the response partition from where the
-bookmark says, and a stretch before that, to its end. Until that is known nothing of the partition may run.
+bookmark says, and a stretch before that, to its end (see :mod:`mabos.consumers.inheritance`). Until that is known
+nothing of the partition may run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import cast
 
@@ -20,9 +20,8 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from mabos.consumers.answers import MARK_HEADER
 from mabos.consumers.bookmark import Bookmark, read_bookmark
 from mabos.consumers.errors import WorkerFailed
-from mabos.consumers.ledger import Ledger
+from mabos.consumers.inheritance import Estate, Inheritance, inherit
 from mabos.consumers.log import read_log
-from mabos.consumers.offsets import Offsets
 from mabos.consumers.tenure import Tenure
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config
@@ -38,16 +37,6 @@ _TIMEOUT_S = 10.0
 _RETRY_S = 1.0
 
 
-@dataclass(slots=True, kw_only=True)
-class _Place:
-    """Where the reading of one partition begins and ends."""
-
-    tenure: Tenure
-    ledger_start: int
-    begin: int
-    end: int
-
-
 class Takeovers:
     """Reads ledgers as partitions come.
 
@@ -56,6 +45,7 @@ class Takeovers:
         group: The consumer group.
         codec: Decodes responses.
         window: How many responses before the bookmark are read, and how many outcomes are kept.
+        reach: How many records past what it committed a worker may finish at most.
         on_failure: Called with an error that only a restart can cure; on this thread.
         on_read: Told how many responses were read, and how many seconds it took; on this thread.
     """
@@ -67,10 +57,12 @@ class Takeovers:
         codec: Codec[TaskResponse],
         *,
         window: int,
+        reach: int,
         on_failure: Callable[[WorkerFailed], None],
         on_read: Callable[[int, float], None],
     ) -> None:
-        self._settings, self._group, self._codec, self._window = settings, group, codec, window
+        self._settings, self._group, self._codec = settings, group, codec
+        self._window, self._reach = window, reach
         self._queue = Queue(name=settings.queue)
         self._on_failure, self._on_read = on_failure, on_read
         self._wanted: SimpleQueue[dict[int, int] | None] = SimpleQueue()
@@ -125,51 +117,46 @@ class Takeovers:
 
     def _read(self, partitions: set[int]) -> list[Tenure]:
         began_s, count = time.monotonic(), 0
-        places = self._find_places(partitions)
-        begin = {partition: place.begin for partition, place in places.items()}
-        end = {partition: place.end for partition, place in places.items()}
+        found = self._find(partitions)
+        begin = {partition: inheritance.begin for partition, inheritance in found.items()}
+        end = {partition: inheritance.end for partition, inheritance in found.items()}
         for message in read_log(self._settings, self._queue.responses, begin, end):
             count += 1
             partition, offset = message.partition(), message.offset()
             if partition is None or offset is None:
                 continue
-            place = places[partition]
             try:
                 response = self._codec.decode(message.value())
             except DecodeError:
                 continue  # it answers nothing
             task = response.agent_id, response.task_id
             if response.status.is_terminal:
-                place.tenure.ledger.load(task, offset, is_pointed_to=offset >= place.ledger_start)
+                found[partition].note_outcome(task, offset)
             elif _is_mark(message):
-                place.tenure.ledger.load_mark(task, offset)
+                found[partition].note_mark(task, offset)
         self._on_read(count, time.monotonic() - began_s)
-        return [place.tenure for place in places.values()]
+        return [inheritance.tenure for inheritance in found.values()]
 
-    def _find_places(self, partitions: set[int]) -> dict[int, _Place]:
-        """Where to read, by partition."""
+    def _find(self, partitions: set[int]) -> dict[int, Inheritance]:
+        """What is left of each partition."""
         committed = self._find_committed(partitions)
         cluster = Cluster(self._settings, timeout_s=_TIMEOUT_S)
         requests_begin = cluster.begin_offsets(self._queue.requests)
         requests_end = cluster.end_offsets(self._queue.requests)
         responses_end = cluster.end_offsets(self._queue.responses)
-        places = {}
+        found = {}
         for partition in partitions:
             offset, bookmark = committed[partition]
-            end = responses_end[partition]
             self._check_range(partition, offset, requests_begin[partition], requests_end[partition])
-            ledger = Ledger(self._window)
-            if bookmark is not None and not bookmark.has_left:
-                ledger.suspect(requests_end[partition])
-            start = end if bookmark is None else min(bookmark.ledger_start, end)
-            offsets = Offsets(requests_begin[partition] if offset is None else offset, end)
-            places[partition] = _Place(
-                tenure=Tenure(partition=partition, offsets=offsets, ledger=ledger),
-                ledger_start=start,
-                begin=max(0, start - self._window),
-                end=end,
+            estate = Estate(
+                committed=offset,
+                bookmark=bookmark,
+                requests_begin=requests_begin[partition],
+                requests_end=requests_end[partition],
+                responses_end=responses_end[partition],
             )
-        return places
+            found[partition] = inherit(partition, estate, window=self._window, reach=self._reach)
+        return found
 
     def _check_range(self, partition: int, offset: int | None, begin: int, end: int) -> None:
         """Say what cannot be read any more; refuse what was never there."""
