@@ -42,6 +42,9 @@ class ExactlyOnce:
         commits: Says how offsets go along.
         interval_s: The longest that a transaction stays open under load.
         on_failure: Called with an error that only a restart can cure.
+
+    Raises:
+        WorkerFailed: No broker answers, or it refuses transactions to this user.
     """
 
     def __init__(  # noqa: PLR0913 - it is where all of these meet
@@ -59,7 +62,10 @@ class ExactlyOnce:
         self._answers, self._assignment, self._commits = answers, assignment, commits
         self._interval_s, self._on_failure = interval_s, on_failure
         self._producer = Producer(config)
-        self._producer.init_transactions(_CALL_TIMEOUT_S)
+        try:
+            self._producer.init_transactions(_CALL_TIMEOUT_S)
+        except KafkaException as error:
+            raise WorkerFailed(f"transactions cannot be used: {error.args[0].str()}") from error
         self._waiting: deque[Outgoing] = deque()  # appended by any thread, popped by the reader
         self._skipped: deque[tuple[Job, int | None]] = deque()
         self._sent: list[Outgoing] = []
