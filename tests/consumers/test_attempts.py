@@ -43,7 +43,7 @@ def run_group(agents: AgentGroup, job: Job | None = None, *, left_s: float | Non
     if attempt.handler.is_async:
         return asyncio.run(attempts.run_async(job, attempt))
     found = attempts.run_plain(job, attempt)
-    return asyncio.run(attempts.wait(job, found)) if isinstance(found, Awaiting) else found
+    return asyncio.run(attempts.run_async(job, found.run, found)) if isinstance(found, Awaiting) else found
 
 
 def begin(agents: AgentGroup, job: Job, left_s: float | None = None) -> Run:
