@@ -123,9 +123,6 @@ def test_a_suspect_that_waits_for_its_mark_is_dropped() -> None:
     assert gates.begun == []
 
 
-@pytest.mark.xfail(
-    reason="a release looks at lanes and pauses, not at what waits for a place after its pause", strict=True
-)
 def test_a_task_that_waits_for_a_place_is_dropped_although_none_is_free() -> None:
     """A task of another partition may hold the last place for long: the release must not wait for it."""
     gates = Gates("slow")

@@ -362,10 +362,13 @@ class Engine:
 
         for message in self.lanes.drop(is_unwanted):
             self._tenures[message.partition()].dropped += 1  # type: ignore[index]  # as above
-        for job in [job for job in self._pausing if job.tenure.is_released or job.tenure.is_over]:
-            timer = self._pausing.pop(job)
-            if timer is not None:
-                timer.cancel()
+        for job in [job for job in (*self._pausing, *self._again) if job.tenure.is_released or job.tenure.is_over]:
+            if job in self._pausing:
+                timer = self._pausing.pop(job)
+                if timer is not None:
+                    timer.cancel()
+            else:
+                self._again.remove(job)
             job.tenure.dropped += 1
             self._finish(job)
         self._dispatch()
