@@ -18,7 +18,7 @@ from mabos.consumers.inheritance import Estate, inherit
 from mabos.consumers.lanes import Lanes
 from mabos.consumers.ledger import TaskKey
 
-AGENTS = st.sampled_from("abc")
+AGENTS = st.sampled_from("abcde")
 LARGE = 10_000
 
 
@@ -138,6 +138,21 @@ class Partition(RuleBasedStateMachine):
     def answer(self, data: st.DataObject) -> None:
         self.owner.answer(data.draw(st.sampled_from(sorted(self.owner.in_hand))))
 
+    @rule(data=st.data())
+    def work(self, data: st.DataObject) -> None:
+        """A while without faults, after which some tasks are still in hand."""
+        owner = self.owner
+        for _ in range(data.draw(st.integers(1, 8))):
+            owner.read()
+            owner.begin()
+        for agent in data.draw(st.sets(st.sampled_from(sorted(owner.in_hand)))) if owner.in_hand else ():
+            owner.answer(agent)
+        while owner.sent:
+            owner.land()
+        while owner.landed:
+            owner.hear()
+        self.commit()
+
     @rule()
     def tell_progress(self) -> None:
         self.log.outcomes.append(None)
@@ -208,7 +223,7 @@ class Partition(RuleBasedStateMachine):
         """But for an agent one of whose responses was in doubt: it is sent again, behind those that were not."""
         firsts = dict.fromkeys(key for key in self.log.outcomes if key is not None)
         places = {key: place for place, key in reversed(list(enumerate(self.log.requests)))}
-        for agent in "abc":
+        for agent in "abcde":
             if not any(key[0] == agent for key in self.doubtful):
                 order = [places[key] for key in firsts if key[0] == agent]
                 assert order == sorted(order)
@@ -247,7 +262,7 @@ class PartitionWithTheSmallestWindow(Partition):
     WINDOW = 1
 
 
-MANY = settings(max_examples=150, stateful_step_count=60, deadline=None)
+MANY = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestPartition = PartitionWithTheSmallestWindow.TestCase
 TestPartition.settings = MANY
 TestPartitionWithDuplicates = PartitionWithDuplicates.TestCase
