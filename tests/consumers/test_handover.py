@@ -401,7 +401,6 @@ def test_a_suspect_of_two_marks_is_given_up() -> None:
     assert marks_of(it) == []
 
 
-@pytest.mark.xfail(reason="the lane of a suspect goes on before its response is stored", strict=True)
 @pytest.mark.parametrize("marks", [0, 2])
 def test_what_comes_behind_a_suspect_waits_until_the_suspect_is_answered_on_the_log(marks: int) -> None:
     """Else a task that ends its worker at once takes that answer with it each time, and the suspect gets the blame."""

@@ -68,8 +68,7 @@ class Attempts:
         current_task.set(task)
         timer = None
         try:
-            argument = task if handler.model is None else handler.argument(task)
-            found: Any = handler.function(argument) if awaiting is None else awaiting.found
+            found: Any = handler.function(handler.argument(task)) if awaiting is None else awaiting.found
             if left_s is None:
                 result = await found
             else:

@@ -11,21 +11,14 @@ asyncio task. Else plain handlers run in threads, and async ones on this loop.
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import structlog
 from confluent_kafka import Message
-
-try:
-    import uvloop
-except ImportError:  # there is none for Windows
-    uvloop = None  # type: ignore[assignment]
 
 from mabos.consumers.answers import Answers
 from mabos.consumers.attempts import Attempts
@@ -33,6 +26,7 @@ from mabos.consumers.delivery import Delivery, Kind, Outgoing
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.lanes import Lanes
+from mabos.consumers.loops import LoopThread
 from mabos.consumers.metrics import WorkerMetrics
 from mabos.consumers.tenure import Tenure
 from mabos.consumers.threads import HandlerThreads
@@ -43,6 +37,7 @@ log = structlog.stdlib.get_logger("mabos.worker")
 
 _STOP_TIMEOUT_S = 5.0  # a handler that takes no notice of its cancellation is left behind after that
 _SLICE_S = 0.01  # after so long the loop gets its turn, for timers and what the reader has to say
+_FROZEN_PAUSE_S = 0.1
 _FROZEN_S = 5.0  # below Kafka's shortest session: a reader that was silent for so long may have lost its partitions
 
 
@@ -81,14 +76,16 @@ class Engine:
         self._pausing: dict[Job, asyncio.TimerHandle | None] = {}  # None: not a clock ends it, but its mark
         self.in_hand: dict[Job, asyncio.Task[Verdict] | None] = {}
         self._solo: Job | None = None  # runs alone, or will as soon as nothing else is in hand
+        self._storing: set[Job] = set()  # suspects that are answered; what comes next may take their answers with it
+        self._is_frozen = False
         self._threads = HandlerThreads()
         self._is_stopping = False
         self.reader_seen_s = time.monotonic()
         """When the reader last was seen between two polls; it writes this itself."""
         self.seen_s = self.reader_seen_s
         """When this thread last looked for a task that may begin."""
-        self._loop = uvloop.new_event_loop() if uvloop else asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run_loop, name="mabos-engine", daemon=True)
+        self._thread = LoopThread("mabos-engine")
+        self._loop, self._call = self._thread.loop, self._thread.call
 
     # What the reader calls.
 
@@ -129,10 +126,7 @@ class Engine:
     def stop(self) -> None:
         """End the loop's thread; what is in hand is cancelled where that is possible, and not answered."""
         self._is_stopping = True
-        if self._thread.is_alive():
-            with suppress(RuntimeError):
-                asyncio.run_coroutine_threadsafe(self._end(), self._loop)
-            self._thread.join(_STOP_TIMEOUT_S + 1)  # a plain handler that runs here may never end
+        self._thread.stop(lambda: [task for task in self.in_hand.values() if task is not None], _STOP_TIMEOUT_S)
         self._threads.close()
 
     def is_stuck(self, after_s: float) -> bool:
@@ -145,37 +139,7 @@ class Engine:
         appended_ms = min((message.timestamp()[1] for message in self.lanes.firsts()), default=0)
         return max(0.0, time.time() - appended_ms / 1000) if appended_ms else 0.0
 
-    # The loop.
-
-    def _call(self, function: Callable[[], object]) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the worker has stopped
-            self._loop.call_soon_threadsafe(function)
-
-    def _run_loop(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        try:
-            while not self._run_until_exit():
-                log.warning("a task that a handler began called sys.exit, which ends nothing but that task")
-        finally:
-            self._loop.close()
-
-    def _run_until_exit(self) -> bool:
-        """Run the loop; True once it was stopped, False when an exit escaped from an asyncio task, as they do."""
-        try:
-            self._loop.run_forever()
-        except (SystemExit, KeyboardInterrupt):
-            return False
-        return True
-
-    async def _end(self) -> None:
-        tasks = [task for task in self.in_hand.values() if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, left = await asyncio.wait(tasks, timeout=_STOP_TIMEOUT_S)
-            if left:
-                log.warning("handlers did not heed their cancellation and are left behind", count=len(left))
-        self._loop.stop()
+    # On the loop.
 
     def _accept(self, messages: list[Message]) -> None:
         add = self.lanes.add
@@ -188,14 +152,14 @@ class Engine:
         until_s = time.monotonic() + _SLICE_S
         again, in_hand = self._again, self.in_hand
         while len(in_hand) < self._concurrency and not self._is_stopping:
-            if self._solo is not None and in_hand:
+            if self._solo is not None and (in_hand or self._solo in self._storing):
                 return
             self.seen_s = now_s = time.monotonic()
             if now_s > until_s:
                 self._loop.call_soon(self._dispatch)
                 return
             if now_s - self.reader_seen_s > _FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours
-                self._loop.call_later(0.1, self._dispatch)
+                self._wait_for_reader()
                 return
             if again:
                 job = again.popleft()
@@ -210,6 +174,15 @@ class Engine:
                 self._finish(job)
             else:
                 self._begin(job)
+
+    def _wait_for_reader(self) -> None:
+        if not self._is_frozen:
+            self._is_frozen = True
+            self._loop.call_later(_FROZEN_PAUSE_S, self._look_for_reader)
+
+    def _look_for_reader(self) -> None:
+        self._is_frozen = False
+        self._dispatch()
 
     def _begin(self, job: Job) -> None:
         try:
@@ -318,8 +291,20 @@ class Engine:
             log.warning("task given up", **names_of(job), status=what.status.value, cause=what.error.message)
             letter = self._answers.bury(job, what.error.code, what.error.message)
             self._delivery.send(Outgoing(letter, job, Kind.LETTER))
-        self._delivery.send(Outgoing(self._answers.respond(job, what), job, Kind.RESPONSE))
-        self._finish(job)
+        response = self._answers.respond(job, what)
+        if job.deaths:
+            self._storing.add(job)
+            stored = partial(self._call, partial(self._after_storing, job))
+            self._delivery.send(Outgoing(response, job, Kind.RESPONSE, stored))
+        else:
+            self._delivery.send(Outgoing(response, job, Kind.RESPONSE))
+            self._finish(job)
+
+    def _after_storing(self, job: Job) -> None:
+        if job in self._storing:
+            self._storing.discard(job)
+            self._finish(job)
+            self._dispatch()
 
     def _mark(self, job: Job, first_offset: int | None) -> None:
         """Put on the log that it begins; it goes on when the mark is stored."""
@@ -370,6 +355,9 @@ class Engine:
             else:
                 self._again.remove(job)
             job.tenure.dropped += 1
+            self._finish(job)
+        for job in [job for job in self._storing if job.tenure.is_over]:
+            self._storing.discard(job)
             self._finish(job)
         self._dispatch()
 

@@ -67,6 +67,7 @@ class ExactlyOnce:
         except KafkaException as error:
             raise WorkerFailed(f"transactions cannot be used: {error.args[0].str()}") from error
         self._waiting: deque[Outgoing] = deque()  # appended by any thread, popped by the reader
+        self._again: deque[Outgoing] = deque()  # was in a transaction that was aborted: goes first into the next one
         self._skipped: deque[tuple[Job, int | None]] = deque()
         self._sent: list[Outgoing] = []
         self._outbox, self._stored = outbox, stored
@@ -95,9 +96,12 @@ class ExactlyOnce:
         if is_late or self._assignment.unfinished <= len(self._sent) + len(self._skipped):
             self._commit(())
 
-    def leave(self, tenures: Collection[Tenure], timeout_s: float) -> None:  # noqa: ARG002 - its calls have their own
+    def leave(self, tenures: Collection[Tenure], timeout_s: float) -> None:
         """Commit all that is done of partitions that are about to go."""
+        give_up_s = time.monotonic() + timeout_s
         self._produce()
+        while self._again and time.monotonic() < give_up_s:
+            self._produce()
         self._commit(tenures)
 
     def lose(self, tenures: Collection[Tenure]) -> None:  # noqa: ARG002 - each record knows its tenure
@@ -113,11 +117,10 @@ class ExactlyOnce:
     @property
     def unstored(self) -> int:
         """How many records are not committed yet."""
-        return len(self._waiting) + len(self._sent)
+        return len(self._again) + len(self._waiting) + len(self._sent)
 
     def _produce(self) -> None:
-        waiting = self._waiting
-        while waiting:
+        while waiting := self._again or self._waiting:
             outgoing = waiting.popleft()
             if outgoing.job.tenure.is_over:
                 continue
@@ -160,7 +163,7 @@ class ExactlyOnce:
             self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error.str()}"))
         else:
             log.warning("record too large, sending a smaller one", **names_of(outgoing.job))
-            self._waiting.appendleft(outgoing._replace(record=smaller))
+            self._again.appendleft(outgoing._replace(record=smaller))
 
     def _on_report(self, outgoing: Outgoing, error: KafkaError | None, message: Message) -> None:
         if error is None:
@@ -169,7 +172,12 @@ class ExactlyOnce:
             self._refused.append((outgoing, error))
 
     def _commit(self, leaving: Collection[Tenure]) -> None:
-        """Commit what was sent, with the offsets of what it ends."""
+        """Commit what was sent, with the offsets of what it ends.
+
+        Not before all of an aborted transaction is in this one: its offsets are noted already.
+        """
+        if self._again:
+            return
         try:
             if self._begun_s is None:
                 self._producer.begin_transaction()
@@ -191,9 +199,12 @@ class ExactlyOnce:
             self._recover(error)
             return
         self._begun_s = None
-        self._sent.clear()
+        sent, self._sent = self._sent, []
         for place in places:
             self._assignment.note_committed(place.partition, place.offset)
+        for outgoing in sent:
+            if outgoing.on_stored is not None:
+                outgoing.on_stored()
 
     def _finish(self) -> None:
         """Commit; one that timed out must be finished, and nothing else may be begun before (librdkafka#5423)."""
@@ -231,7 +242,7 @@ class ExactlyOnce:
         for outgoing in self._sent:
             if id(outgoing) in refused:
                 self._shrink(outgoing, refused[id(outgoing)])
-        self._waiting.extendleft(reversed(again))
+        self._again.extendleft(reversed(again))
         self._sent.clear()
 
 
