@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -151,3 +153,33 @@ def rig_of(agents: AgentGroup, *, concurrency: int = 64, publisher: FakePublishe
         yield made
     finally:
         made.engine.stop()
+
+
+class Gates:
+    """Handlers that wait until the test lets them go, and tell what began and what ended."""
+
+    def __init__(self, *closed: str) -> None:
+        self.begun: list[str] = []
+        self.ended: list[str] = []
+        self._gates = {agent: threading.Event() for agent in closed}
+
+    def open(self) -> None:
+        for gate in self._gates.values():
+            gate.set()
+
+    def plain(self, task: Task) -> None:
+        self.begun.append(task.task_id)
+        if task.agent_id == "sick":
+            raise ValueError("always")
+        if task.agent_id in self._gates:
+            self._gates[task.agent_id].wait(10)
+        self.ended.append(task.task_id)
+
+    async def in_the_loop(self, task: Task) -> None:
+        self.begun.append(task.task_id)
+        if task.agent_id == "sick":
+            raise ValueError("always")
+        gate = self._gates.get(task.agent_id)
+        while gate is not None and not gate.is_set():  # noqa: ASYNC110 - the test sets it in another thread
+            await asyncio.sleep(0.001)
+        self.ended.append(task.task_id)
