@@ -15,7 +15,8 @@ from mabos.gateway import create_app
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.schemas.errors import RegistryUnavailable
-from mabos.schemas.events import TaskRequest, new_task_id, to_ms
+from mabos.schemas.events import TaskRequest
+from mabos.schemas.fields import new_task_id, to_ms
 from mabos.schemas.jsontext import encode_object
 
 

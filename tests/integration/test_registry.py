@@ -30,7 +30,7 @@ from mabos.schemas import (
     TaskRequest,
     TaskResponse,
 )
-from mabos.schemas.events import from_ms
+from mabos.schemas.fields import from_ms
 
 NUMBERS = itertools.count(1)
 EVENT = TaskRequest(task_id="naïve ✓", agent_id="агент", payload_json='{"action":"add"}', deadline_ms=1_790_000_000_123)

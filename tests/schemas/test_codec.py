@@ -152,9 +152,13 @@ def test_a_contract_that_outgrows_the_writer_is_told_at_once(kind: Any) -> None:
         Codec(EventType(name="TaskRequest", schema_text=text, event=TaskRequest), 1, Schemas())
 
 
-@pytest.mark.parametrize(("kind", "value"), [("int", 2**31), ("int", -(2**31) - 1), ("long", 2**63), ("long", 1.5)])
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("int", 2**31), ("int", -(2**31) - 1), ("long", 2**63), ("long", 1.5), ("long", 1.0), ("int", "1"), ("int", [])],
+)
 def test_a_number_that_does_not_fit_is_not_written(kind: str, value: Any) -> None:
-    """The writer never makes bytes that a reader would refuse."""
+    """The writer never makes bytes that a reader would refuse, nor takes a fraction for the number that it equals."""
+    assert compile_writer(kind)(1) == b"\x02"
     with pytest.raises((ValueError, TypeError)):
         compile_writer(kind)(value)
 
@@ -242,6 +246,22 @@ def test_an_unknown_verb_is_no_cancel() -> None:
     assert decode_foreign(newer, event.to_record() | {"verb": "park"}).verb is Verb.OTHER
     oldest = changed(CONTROL_SCHEMA, type=None, verb=None, reason=None)
     assert decode_foreign(oldest, {"task_id": "t", "agent_id": "a"}).verb is Verb.OTHER
+
+
+def test_a_default_of_a_newer_writer_is_no_code() -> None:
+    """Whatever text a foreign schema has for a default, it is only a text."""
+    hostile = '"\n    raise SystemExit #\\'
+    newer = changed(REQUEST_SCHEMA, note={"type": "string", "default": hostile})
+    for note in (hostile, "other"):
+        assert decode_foreign(newer, PLAIN.to_record() | {"note": note}) == PLAIN
+
+
+def test_a_foreign_schema_with_code_for_a_name_is_refused() -> None:
+    """Names are letters, digits and underscores before anything is made of them."""
+    text = json.dumps(changed(REQUEST_SCHEMA, **{'x"]; raise SystemExit #': {"type": "int"}}))
+    with pytest.raises(DecodeError) as refused:
+        Codec(REQUEST, 1, Schemas({9: text})).decode(b"\0\0\0\0\x09" + b"\0" * 100)
+    assert refused.value.code == "refused_schema"
 
 
 def test_promoted_and_aliased_types_are_read() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -11,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mabos.schemas import InvalidTask, Status, TaskControl, TaskError, TaskRequest, TaskResponse, Verb, new_task_id
-from mabos.schemas.events import check_id, from_ms, to_ms
+from mabos.schemas.fields import check_id, from_ms, to_ms
 from tests.schemas.strategies import MAX_TIME_MS, controls, is_id, requests, responses
 
 REQUEST_FIELDS: dict[str, Any] = {"task_id": "t", "agent_id": "a", "payload_json": "{}"}
@@ -75,6 +78,9 @@ def test_a_bad_response_field_is_refused_by_name(changes: dict[str, Any], field:
     with pytest.raises(InvalidTask) as refused:
         TaskResponse(**RESPONSE_FIELDS | changes)
     assert refused.value.field == field
+    with pytest.raises(InvalidTask) as refused:
+        TaskResponse.answering(TaskRequest(**REQUEST_FIELDS), **{"status": Status.COMPLETED} | changes)
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize(
@@ -108,29 +114,57 @@ def test_a_bad_control_field_is_refused_by_name(changes: dict[str, Any], field: 
 @given(requests)
 def test_a_request_survives_its_record(request: TaskRequest) -> None:
     """The Avro record of a request holds all of it."""
-    assert TaskRequest.from_record(request.to_record()) == request
+    assert TaskRequest.from_values(**request.to_record()) == request
 
 
 @given(responses)
 def test_a_response_survives_its_record(response: TaskResponse) -> None:
     """The Avro record of a response holds all of it."""
-    assert TaskResponse.from_record(response.to_record()) == response
+    assert TaskResponse.from_values(**response.to_record()) == response
 
 
 @given(controls)
 def test_a_control_survives_its_record(control: TaskControl) -> None:
     """The Avro record of a control holds all of it, and is its JSON shape."""
-    assert TaskControl.from_record(control.to_record()) == control
+    assert TaskControl.from_values(**control.to_record()) == control
     assert control.to_json() == control.to_record()
+
+
+@given(requests, responses)
+def test_an_answer_has_the_ids_of_its_request(request: TaskRequest, like: TaskResponse) -> None:
+    """A response made for a request is the response that the constructor makes, and as frozen."""
+    made = TaskResponse.answering(
+        request,
+        status=like.status,
+        result_json=like.result_json,
+        error=like.error,
+        attempt=like.attempt,
+        started_at_ms=like.started_at_ms,
+    )
+    plain = replace(like, task_id=request.task_id, agent_id=request.agent_id)
+    assert (made, hash(made), repr(made), type(made)) == (plain, hash(plain), repr(plain), TaskResponse)
+    with pytest.raises(FrozenInstanceError):
+        made.attempt = 2  # type: ignore[misc]
+
+
+@given(requests | responses | controls)
+def test_an_event_made_of_its_values_is_an_event(event: TaskRequest | TaskResponse | TaskControl) -> None:
+    """The short way of a codec makes what the constructor makes, frozen and without room for more."""
+    made = type(event).from_values(*event.to_record().values())
+    assert (made, hash(made), type(made)) == (event, hash(event), type(event))
+    assert pickle.loads(pickle.dumps(made)) == copy.copy(made) == event  # noqa: S301 - our own bytes
+    for name in ("task_id", "more"):
+        with pytest.raises((FrozenInstanceError, TypeError, AttributeError)):
+            setattr(made, name, "x")
 
 
 def test_a_record_of_another_type_is_refused() -> None:
     """A record that calls itself something else is not taken for an event."""
     with pytest.raises(InvalidTask, match="TaskRequest") as refused:
-        TaskRequest.from_record(TaskRequest(**REQUEST_FIELDS).to_record() | {"type": "Other"})
+        TaskRequest.from_values(**TaskRequest(**REQUEST_FIELDS).to_record() | {"type": "Other"})
     assert refused.value.field == "type"
     with pytest.raises(InvalidTask, match="TaskControl"):
-        TaskControl.from_record(TaskControl(**CONTROL_FIELDS).to_record() | {"type": "TaskRequest"})
+        TaskControl.from_values(**TaskControl(**CONTROL_FIELDS).to_record() | {"type": "TaskRequest"})
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"a":NaN}', '"\ud800"', "[" * 100_000])

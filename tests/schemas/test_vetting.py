@@ -36,6 +36,11 @@ def inner(*fields: dict[str, Any], **more: Any) -> dict[str, Any]:
 DEEP: Any = "int"
 for _ in range(20):
     DEEP = {"type": "array", "items": DEEP}
+DOUBLING: list[dict[str, Any]] = [{"name": "f0", "type": {"type": "record", "name": "R0", "fields": [field("null")]}}]
+for _n in range(1, 40):
+    _half = {"type": f"R{_n - 1}"}
+    _two = {"type": "record", "name": f"R{_n}", "fields": [{"name": "a"} | _half, {"name": "b"} | _half]}
+    DOUBLING.append({"name": f"f{_n}", "type": _two})
 FIVE_THOUSAND = '{"type":"record","name":"R","fields":[{"name":"f","type":' * 5000
 
 REFUSED = {
@@ -57,6 +62,7 @@ REFUSED = {
     "fixed true": (record(field(fixed(True))), "f: the size of fixed F"),
     "fixed text": (record(field(fixed("1"))), "f: the size of fixed F"),
     "field twice": (record(field("int"), field("int")), "f: two fields"),
+    "2^40 fields of no byte": (record(*DOUBLING), "more than 200 fields"),
     "201 fields": (record(*({"name": f"f{n}", "type": "int"} for n in range(201))), "f200: more than 200"),
     "odd name": (record(name="9 bad;--"), "needs a name"),
     "odd field name": (record({"name": "9 bad;--", "type": "int"}), "a field needs a type and a name"),

@@ -26,9 +26,8 @@ class Answers:
     def respond(self, job: Job, what: Answered) -> Record:
         """A response, in the partition of its request and under its agent's key."""
         request = job.request
-        response = TaskResponse(
-            task_id=request.task_id,
-            agent_id=request.agent_id,
+        response = TaskResponse.answering(
+            request,
             status=what.status,
             result_json=what.result_json,
             error=what.error,

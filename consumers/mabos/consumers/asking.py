@@ -27,7 +27,8 @@ from mabos.kafka.settings import Settings
 from mabos.producers.errors import ProducerStopped, PublishFailed
 from mabos.producers.producer import TaskProducer
 from mabos.producers.receipts import Receipt
-from mabos.schemas.events import TaskRequest, TaskResponse, from_ms, new_task_id, to_ms
+from mabos.schemas.events import TaskRequest, TaskResponse
+from mabos.schemas.fields import from_ms, new_task_id, to_ms
 from mabos.schemas.registry import SchemaRegistry
 
 log = structlog.stdlib.get_logger("mabos.worker")

@@ -13,7 +13,8 @@ from mabos.consumers.responses import ResponseFeed
 from mabos.kafka.clients import open_registry
 from mabos.kafka.settings import Settings, load_settings
 from mabos.producers.producer import TaskProducer
-from mabos.schemas.events import TaskResponse, new_task_id
+from mabos.schemas.events import TaskResponse
+from mabos.schemas.fields import new_task_id
 from mabos.schemas.registry import SchemaRegistry
 
 

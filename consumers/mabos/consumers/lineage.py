@@ -20,7 +20,8 @@ import orjson
 
 from mabos.consumers.errors import AskRefused
 from mabos.schemas.errors import InvalidTask
-from mabos.schemas.events import TaskRequest, check_id
+from mabos.schemas.events import TaskRequest
+from mabos.schemas.fields import check_id
 from mabos.schemas.jsontext import parse_json
 
 PARENT, ASKED_BY = "mabos-parent", "mabos-asked-by"

@@ -22,7 +22,8 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.codec import RESPONSE, Codec
 from mabos.schemas.errors import MabosError
-from mabos.schemas.events import TaskResponse, check_id
+from mabos.schemas.events import TaskResponse
+from mabos.schemas.fields import check_id
 from mabos.schemas.registry import SchemaRegistry
 
 _FIRST_ANSWER_S = 5.0

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from mabos.schemas.events import MAX_ID_BYTES, check_id, check_time, to_ms
+from mabos.schemas.fields import MAX_ID_BYTES, check_id, check_time, to_ms
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _ID_SCHEMA = {"minLength": 1, "maxLength": MAX_ID_BYTES}

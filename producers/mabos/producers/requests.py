@@ -9,7 +9,8 @@ from typing import Any
 from mabos.producers.publisher import Headers, Record
 from mabos.schemas.codec import Codec
 from mabos.schemas.errors import InvalidTask
-from mabos.schemas.events import TaskRequest, new_task_id, to_ms
+from mabos.schemas.events import TaskRequest
+from mabos.schemas.fields import new_task_id, to_ms
 from mabos.schemas.jsontext import encode_object
 
 MAX_HEADERS = 64

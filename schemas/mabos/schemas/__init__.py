@@ -11,7 +11,8 @@ from mabos.schemas.errors import (
     RegistryUnavailable,
     SchemaError,
 )
-from mabos.schemas.events import Status, TaskControl, TaskError, TaskRequest, TaskResponse, Verb, new_task_id
+from mabos.schemas.events import Status, TaskControl, TaskError, TaskRequest, TaskResponse, Verb
+from mabos.schemas.fields import new_task_id
 from mabos.schemas.registry import SchemaRegistry
 from mabos.schemas.vetting import parse_schema_text
 

@@ -40,13 +40,13 @@ Schema = dict[str, Any]
 class Event(Protocol):
     """What the codec needs of an event."""
 
-    def to_record(self) -> dict[str, Any]:
-        """The Avro record."""
+    def to_values(self) -> tuple[Any, ...]:
+        """The values of the Avro record, in the order of the schema."""
         ...
 
     @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        """The event in an Avro record."""
+    def from_values(cls, *values: Any, **record: Any) -> Self:  # noqa: ANN401 - so spelt, it may have any parameters
+        """The event whose Avro record has these values, in the order of the schema or by name."""
         ...
 
 
@@ -102,10 +102,9 @@ class Codec(Generic[E]):
         self._header = MAGIC + schema_id.to_bytes(4)
         self._source = source
         self._schema = _compile(event_type.schema_text)
-        self._from_record: Callable[[dict[str, Any]], E] = event_type.event.from_record
-        self._own_reader = compile_reader(self._schema)
-        self._write = compile_writer(self._schema)
-        self._readers: dict[bytes, Reader] = {self._header: self._own_reader}
+        self._own_reader = compile_reader(self._schema, event_type.event.from_values)
+        self._write = compile_writer(self._schema, event_type.event.to_values, prefix=self._header)
+        self._readers: dict[bytes, Callable[[bytes, int], E]] = {self._header: self._own_reader}
 
     @classmethod
     def for_topic(cls, event_type: EventType[E], topic: str, registry: SchemaIds) -> Codec[E]:
@@ -123,7 +122,7 @@ class Codec(Generic[E]):
             InvalidTask: A field holds what Avro cannot, such as a lone surrogate.
         """
         try:
-            return self._header + self._write(event.to_record())
+            return self._write(event)
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
 
@@ -141,13 +140,12 @@ class Codec(Generic[E]):
         read = self._readers.get(value[:HEADER_BYTES])
         if read is None:
             read = self._find_reader(value[:HEADER_BYTES])
-        record = read(value, HEADER_BYTES)
         try:
-            return self._from_record(record)
+            return read(value, HEADER_BYTES)
         except InvalidTask as error:
             raise DecodeError("bad_value", str(error)) from error
 
-    def _find_reader(self, header: bytes) -> Reader:
+    def _find_reader(self, header: bytes) -> Callable[[bytes, int], E]:
         if header[:1] != MAGIC:
             raise DecodeError("bad_magic", f"the first byte is {header[0]}, the Confluent wire format starts with 0")
         if len(header) < HEADER_BYTES:
@@ -163,7 +161,7 @@ class Codec(Generic[E]):
         self._readers[header] = reader
         return reader
 
-    def _foreign_reader(self, schema_id: int, text: str) -> Reader:
+    def _foreign_reader(self, schema_id: int, text: str) -> Callable[[bytes, int], E]:
         try:
             schema = parse_schema_text(text)
         except SchemaError as error:
@@ -176,7 +174,8 @@ class Codec(Generic[E]):
         obstacles = find_obstacles(reader=ours, writer=schema)
         if obstacles:
             raise DecodeError("foreign_schema", f"schema {schema_id} is incompatible: {'; '.join(obstacles)}")
-        return _resolver(writer=_compile(text), reader=self._schema)
+        resolve, make = _resolver(writer=_compile(text), reader=self._schema), self.event_type.event.from_values
+        return lambda value, start: make(**resolve(value, start))
 
 
 def _resolver(*, writer: Any, reader: Any) -> Reader:  # noqa: ANN401 - fastavro's types
@@ -195,7 +194,7 @@ def _resolver(*, writer: Any, reader: Any) -> Reader:  # noqa: ANN401 - fastavro
     return read
 
 
-def _refuser(code: str, reason: str) -> Reader:
+def _refuser(code: str, reason: str) -> Callable[[bytes, int], NoReturn]:
     def refuse(_value: bytes, _start: int) -> NoReturn:
         raise DecodeError(code, reason)
 

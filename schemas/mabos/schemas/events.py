@@ -2,33 +2,36 @@
 
 They are frozen, and valid once made: each refuses by name what the contract does not allow. JSON shapes, as HTTP, CLI
 and console show them, are the same fields with ``payload`` and ``result`` as objects and times as RFC 3339 text.
+
+``to_values`` and ``from_values`` are a codec's short way: the values of an Avro record in the order of the schema. What
+Avro gives has its type, so ``from_values`` looks only for what Avro allows and the contract does not.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
-from uuid import UUID
-
-import orjson
 
 from mabos.schemas.errors import InvalidTask
+from mabos.schemas.fields import (
+    MAX_PLAIN_CHARS,
+    check_ids,
+    check_text,
+    check_time,
+    check_type,
+    from_ms,
+    read_object,
+    show_ms,
+)
 
-MAX_ID_BYTES = 255
-"""The most UTF-8 bytes of a ``task_id`` or ``agent_id``."""
 MAX_REASON_BYTES = 1000
 """The most UTF-8 bytes of a control's ``reason``: workers keep many of them in memory."""
 
+_MAX_ATTEMPT = 2**31 - 1
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-_NO_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
-_MAX_TIME_MS = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z, the last that datetime can show
 
 
 class Status(StrEnum):
@@ -63,9 +66,8 @@ class TaskRequest:
 
     def __post_init__(self) -> None:
         """Refuse by name what the contract does not allow."""
-        check_id("task_id", self.task_id)
-        check_id("agent_id", self.agent_id)
-        _check_text("payload", self.payload_json)
+        check_ids(self.task_id, self.agent_id)
+        check_text("payload", self.payload_json)
         check_time("deadline", self.deadline_ms)
 
     @property
@@ -75,12 +77,50 @@ class TaskRequest:
         Raises:
             InvalidTask: The text is no JSON object: a foreign producer wrote it.
         """
-        return _read_object("payload", self.payload_json)
+        return read_object("payload", self.payload_json)
 
     @property
     def deadline(self) -> datetime | None:
         """The deadline in UTC."""
         return from_ms(self.deadline_ms)
+
+    def to_values(self) -> tuple[Any, ...]:
+        """The values of the Avro record."""
+        return "TaskRequest", self.task_id, self.agent_id, self.payload_json, self.deadline_ms
+
+    @classmethod
+    def from_values(
+        cls,
+        type: str,  # noqa: A002 - the name in the schema
+        task_id: str,
+        agent_id: str,
+        payload: str,
+        deadline: int | None,
+    ) -> Self:
+        """The event whose Avro record has these values.
+
+        Raises:
+            InvalidTask: A field is refused.
+        """
+        if type != "TaskRequest":
+            check_type(type, "TaskRequest")
+        if not (
+            task_id.isprintable()
+            and agent_id.isprintable()
+            and 0 < len(task_id) <= MAX_PLAIN_CHARS
+            and 0 < len(agent_id) <= MAX_PLAIN_CHARS
+        ):
+            check_ids(task_id, agent_id)
+        if deadline is not None:
+            check_time("deadline", deadline)
+        event = _OpenRequest()
+        event.task_id = task_id
+        event.agent_id = agent_id
+        event.payload_json = payload
+        event.deadline_ms = deadline
+        event.__class__ = cls
+        made: Self = event
+        return made
 
     def to_record(self) -> dict[str, Any]:
         """The Avro record."""
@@ -92,21 +132,6 @@ class TaskRequest:
             "deadline": self.deadline_ms,
         }
 
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        """The event in an Avro record.
-
-        Raises:
-            InvalidTask: A field is refused.
-        """
-        _check_type(record["type"], "TaskRequest")
-        return cls(
-            task_id=record["task_id"],
-            agent_id=record["agent_id"],
-            payload_json=record["payload"],
-            deadline_ms=record["deadline"],
-        )
-
     def to_json(self) -> dict[str, Any]:
         """The JSON shape."""
         return {
@@ -114,7 +139,7 @@ class TaskRequest:
             "task_id": self.task_id,
             "agent_id": self.agent_id,
             "payload": self.payload,
-            "deadline": _iso(self.deadline_ms),
+            "deadline": show_ms(self.deadline_ms),
         }
 
 
@@ -155,14 +180,37 @@ class TaskResponse:
 
     def __post_init__(self) -> None:
         """Refuse by name what the contract does not allow."""
-        check_id("task_id", self.task_id)
-        check_id("agent_id", self.agent_id)
-        _check_text("result", self.result_json)
-        if not isinstance(self.status, Status):
-            raise InvalidTask("status", f"must be a Status, not {type(self.status).__name__}")
-        if not isinstance(self.attempt, int) or not 0 <= self.attempt < 2**31:
-            raise InvalidTask("attempt", f"must be from 0 to 2147483647, not {self.attempt}")
-        check_time("started_at", self.started_at_ms)
+        check_ids(self.task_id, self.agent_id)
+        _check_answer(self.status, self.result_json, self.attempt, self.started_at_ms)
+
+    @classmethod
+    def answering(
+        cls,
+        request: TaskRequest,
+        *,
+        status: Status,
+        result_json: str = "{}",
+        error: TaskError | None = None,
+        attempt: int = 1,
+        started_at_ms: int | None = None,
+    ) -> Self:
+        """The answer to a request: as the constructor, but for the ids, which are valid since the request was made.
+
+        Raises:
+            InvalidTask: A field is refused.
+        """
+        _check_answer(status, result_json, attempt, started_at_ms)
+        event = _OpenResponse()
+        event.task_id = request.task_id
+        event.agent_id = request.agent_id
+        event.status = status
+        event.result_json = result_json
+        event.error = error
+        event.attempt = attempt
+        event.started_at_ms = started_at_ms
+        event.__class__ = cls
+        made: Self = event
+        return made
 
     @property
     def result(self) -> dict[str, Any]:
@@ -171,12 +219,65 @@ class TaskResponse:
         Raises:
             InvalidTask: The text is no JSON object: a foreign producer wrote it.
         """
-        return _read_object("result", self.result_json)
+        return read_object("result", self.result_json)
 
     @property
     def started_at(self) -> datetime | None:
         """When the answering attempt began, in UTC."""
         return from_ms(self.started_at_ms)
+
+    def to_values(self) -> tuple[Any, ...]:
+        """The values of the Avro record."""
+        return (
+            "TaskResponse",
+            self.task_id,
+            self.agent_id,
+            self.status._value_,
+            self.result_json,
+            None if self.error is None else self.error.to_record(),
+            self.attempt,
+            self.started_at_ms,
+        )
+
+    @classmethod
+    def from_values(  # noqa: PLR0913, PLR0917 - the fields of the schema
+        cls,
+        type: str,  # noqa: A002 - the name in the schema
+        task_id: str,
+        agent_id: str,
+        status: str,
+        result: str,
+        error: dict[str, Any] | None,
+        attempt: int,
+        started_at: int | None,
+    ) -> Self:
+        """The event whose Avro record has these values.
+
+        Raises:
+            InvalidTask: A field is refused.
+        """
+        if type != "TaskResponse":
+            check_type(type, "TaskResponse")
+        if not (
+            task_id.isprintable()
+            and agent_id.isprintable()
+            and 0 < len(task_id) <= MAX_PLAIN_CHARS
+            and 0 < len(agent_id) <= MAX_PLAIN_CHARS
+        ):
+            check_ids(task_id, agent_id)
+        known = _STATUSES[status]
+        _check_answer(known, result, attempt, started_at)
+        event = _OpenResponse()
+        event.task_id = task_id
+        event.agent_id = agent_id
+        event.status = known
+        event.result_json = result
+        event.error = None if error is None else TaskError(**error)
+        event.attempt = attempt
+        event.started_at_ms = started_at
+        event.__class__ = cls
+        made: Self = event
+        return made
 
     def to_record(self) -> dict[str, Any]:
         """The Avro record."""
@@ -191,25 +292,6 @@ class TaskResponse:
             "started_at": self.started_at_ms,
         }
 
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        """The event in an Avro record.
-
-        Raises:
-            InvalidTask: A field is refused.
-        """
-        _check_type(record["type"], "TaskResponse")
-        error = record["error"]
-        return cls(
-            task_id=record["task_id"],
-            agent_id=record["agent_id"],
-            status=Status(record["status"]),
-            result_json=record["result"],
-            error=None if error is None else TaskError(**error),
-            attempt=record["attempt"],
-            started_at_ms=record["started_at"],
-        )
-
     def to_json(self) -> dict[str, Any]:
         """The JSON shape."""
         return {
@@ -220,7 +302,7 @@ class TaskResponse:
             "result": self.result,
             "error": None if self.error is None else self.error.to_record(),
             "attempt": self.attempt,
-            "started_at": _iso(self.started_at_ms),
+            "started_at": show_ms(self.started_at_ms),
         }
 
 
@@ -248,16 +330,36 @@ class TaskControl:
 
     def __post_init__(self) -> None:
         """Refuse by name what the contract does not allow."""
-        check_id("task_id", self.task_id)
-        check_id("agent_id", self.agent_id)
+        check_ids(self.task_id, self.agent_id)
         if not isinstance(self.verb, Verb):
             raise InvalidTask("verb", f"must be a Verb, not {type(self.verb).__name__}")
-        _check_text("reason", self.reason)
+        check_text("reason", self.reason)
         if _SURROGATES.search(self.reason):
             raise InvalidTask("reason", "must not hold lone surrogates")
         size_bytes = len(self.reason.encode())
         if size_bytes > MAX_REASON_BYTES:
             raise InvalidTask("reason", f"takes {size_bytes} bytes, at most {MAX_REASON_BYTES} are allowed")
+
+    def to_values(self) -> tuple[Any, ...]:
+        """The values of the Avro record."""
+        return "TaskControl", self.task_id, self.agent_id, self.verb._value_, self.reason
+
+    @classmethod
+    def from_values(
+        cls,
+        type: str,  # noqa: A002 - the name in the schema
+        task_id: str,
+        agent_id: str,
+        verb: str,
+        reason: str,
+    ) -> Self:
+        """The event whose Avro record has these values.
+
+        Raises:
+            InvalidTask: A field is refused.
+        """
+        check_type(type, "TaskControl")
+        return cls(task_id=task_id, agent_id=agent_id, verb=Verb(verb), reason=reason)
 
     def to_record(self) -> dict[str, Any]:
         """The Avro record."""
@@ -269,100 +371,31 @@ class TaskControl:
             "reason": self.reason,
         }
 
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        """The event in an Avro record.
-
-        Raises:
-            InvalidTask: A field is refused.
-        """
-        _check_type(record["type"], "TaskControl")
-        return cls(
-            task_id=record["task_id"],
-            agent_id=record["agent_id"],
-            verb=Verb(record["verb"]),
-            reason=record["reason"],
-        )
-
     def to_json(self) -> dict[str, Any]:
         """The JSON shape, which is the Avro record."""
         return self.to_record()
 
 
-def new_task_id() -> str:
-    """A UUIDv7 (RFC 9562 §5.7): unique, and sorts by the millisecond it was made in."""
-    random = int.from_bytes(os.urandom(10))
-    now_ms = time.time_ns() // 1_000_000
-    value = (now_ms << 80) | (7 << 76) | ((random >> 64 & 0xFFF) << 64) | (2 << 62) | (random & (2**62 - 1))
-    return str(UUID(int=value))
+def _open(event: type[Any]) -> Any:  # noqa: ANN401 - a class of fields that may be set
+    """A class with the fields of an event that lets them be set.
 
-
-def check_id(field: str, value: str) -> None:
-    """Refuse what is no id.
-
-    Raises:
-        InvalidTask: It is no text, empty, longer than ``MAX_ID_BYTES``, or has control characters or lone surrogates.
+    A frozen dataclass sets each of its fields through ``object.__setattr__``, which takes most of the time of making an
+    event. An instance of this class is filled and then made an event by its ``__class__``, which Python allows among
+    classes of the same slots. It is used only here, where the event is not out of hand yet.
     """
-    if isinstance(value, str) and value.isascii() and value.isprintable() and 0 < len(value) <= MAX_ID_BYTES:
-        return  # nearly all ids: the rest below is for the few others, and to say what is wrong
-    _check_text(field, value)
-    if not value:
-        raise InvalidTask(field, "must not be empty")
-    if _NO_TEXT.search(value):
-        raise InvalidTask(field, "must not hold control characters or lone surrogates")
-    size_bytes = len(value.encode())
-    if size_bytes > MAX_ID_BYTES:
-        raise InvalidTask(field, f"takes {size_bytes} bytes, at most {MAX_ID_BYTES} are allowed")
+    return type(f"Open{event.__name__}", (), {"__slots__": event.__slots__})
 
 
-def check_time(field: str, value_ms: int | None) -> None:
-    """Refuse a time that no calendar shows.
-
-    Raises:
-        InvalidTask: It is no integer, or before 1970 or after 9999.
-    """
-    if value_ms is not None and not (isinstance(value_ms, int) and 0 <= value_ms <= _MAX_TIME_MS):
-        raise InvalidTask(field, f"must be between the years 1970 and 9999, not {value_ms} ms after 1970")
+_OpenRequest, _OpenResponse = _open(TaskRequest), _open(TaskResponse)
+_STATUSES = {status.value: status for status in Status}
 
 
-def to_ms(field: str, value: datetime | None) -> int | None:
-    """Milliseconds since the epoch, rounded down.
-
-    Raises:
-        InvalidTask: The datetime has no time zone, so nobody knows which moment it means.
-    """
-    if value is None:
-        return None
-    if value.utcoffset() is None:
-        raise InvalidTask(field, "has no time zone: use an aware datetime, such as datetime.now(UTC)")
-    return (value - _EPOCH) // _MILLISECOND  # in integers: a float of seconds loses milliseconds
-
-
-def from_ms(value_ms: int | None) -> datetime | None:
-    """The moment, in UTC."""
-    return None if value_ms is None else _EPOCH + timedelta(milliseconds=value_ms)
-
-
-def _iso(value_ms: int | None) -> str | None:
-    moment = from_ms(value_ms)
-    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _check_text(field: str, value: str) -> None:
-    if not isinstance(value, str):
-        raise InvalidTask(field, f"must be a string, not {type(value).__name__}")
-
-
-def _check_type(found: str, wanted: str) -> None:
-    if found != wanted:
-        raise InvalidTask("type", f'must be "{wanted}", not "{found[:40]}"')
-
-
-def _read_object(field: str, text: str) -> dict[str, Any]:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise InvalidTask(field, f"is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise InvalidTask(field, "must be a JSON object")
-    return value
+def _check_answer(status: Status, result_json: str, attempt: int, started_at_ms: int | None) -> None:
+    if not isinstance(result_json, str):
+        check_text("result", result_json)
+    if not isinstance(status, Status):
+        raise InvalidTask("status", f"must be a Status, not {type(status).__name__}")
+    if not isinstance(attempt, int) or not 0 <= attempt <= _MAX_ATTEMPT:
+        raise InvalidTask("attempt", f"must be from 0 to {_MAX_ATTEMPT}, not {attempt}")
+    if started_at_ms is not None:
+        check_time("started_at", started_at_ms)

@@ -58,6 +58,7 @@ class _Vetting:
         self._types: dict[str, tuple[dict[str, Any], str]] = {}  # full name -> its schema and namespace
         self._open: set[str] = set()
         self._fields = 0
+        self._empty_fields: dict[str, int] = {}  # full name of a record that may take no byte -> its fields, unfolded
 
     def check(self, schema: Any, path: str, namespace: str, depth: int) -> bool:  # noqa: ANN401 - any JSON value
         """Check one (sub)schema and say whether a value of it may take no byte at all."""
@@ -89,7 +90,15 @@ class _Vetting:
             raise SchemaError(f"{path}: type {full} contains itself, recursive schemas are refused")
         if full not in self._done:
             raise SchemaError(f'{path or "schema"}: unknown type "{name[:60]}"')
+        if full in self._empty_fields:
+            # Twenty records without bytes, each with two of the one before, are a million fields that no byte pays for.
+            self._count_fields(self._empty_fields[full], path)
         return self._done[full]
+
+    def _count_fields(self, count: int, path: str) -> None:
+        self._fields += count
+        if self._fields > MAX_FIELDS:
+            raise SchemaError(f"{path}: more than {MAX_FIELDS} fields")
 
     def _check_union(self, branches: list[Any], path: str, namespace: str, depth: int) -> bool:
         kinds: set[str] = set()
@@ -114,6 +123,7 @@ class _Vetting:
         if not isinstance(fields, list):
             raise SchemaError(f"{path or full}: a record needs a list of fields")
         self._open.add(full)
+        before = self._fields
         names: set[str] = set()
         empty = True
         for field in fields:
@@ -124,14 +134,14 @@ class _Vetting:
             if name in names:
                 raise SchemaError(f"{where}: two fields have this name")
             names.add(name)
-            self._fields += 1
-            if self._fields > MAX_FIELDS:
-                raise SchemaError(f"{where}: more than {MAX_FIELDS} fields")
+            self._count_fields(1, where)
             empty &= self.check(field["type"], where, namespace, depth + 1)
             self._check_field(field, where, namespace)
         _check_aliases(fields, path)
         self._open.discard(full)
         self._done[full] = empty
+        if empty:
+            self._empty_fields[full] = self._fields - before
         return empty
 
     def _check_field(self, field: dict[str, Any], path: str, namespace: str) -> None:
