@@ -152,7 +152,7 @@ class Engine:
         until_s = time.monotonic() + _SLICE_S
         again, in_hand = self._again, self.in_hand
         while len(in_hand) < self._concurrency and not self._is_stopping:
-            if self._solo is not None and (in_hand or self._solo in self._storing):
+            if self._solo is not None and self._is_busy_with(self._solo):
                 return
             self.seen_s = now_s = time.monotonic()
             if now_s > until_s:
@@ -175,6 +175,10 @@ class Engine:
             else:
                 self._begin(job)
 
+    def _is_busy_with(self, solo: Job) -> bool:
+        """Whether a task that runs alone waits for its place, is marked, runs, or is answered but not on the log yet."""
+        return bool(self.in_hand) or solo in self._pausing or solo in self._storing
+
     def _wait_for_reader(self) -> None:
         if not self._is_frozen:
             self._is_frozen = True
@@ -190,11 +194,12 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - none is expected; in silence it would leave a task unanswered
             self._give_up(error)
             return
-        if not isinstance(verdict, Run):
-            self._carry_out(job, verdict)
-        elif job.deaths > 1 and self._must_wait_alone(job):
-            job.attempt -= 1
+        is_alone = job.deaths > 1 and isinstance(verdict, Mark | Run)
+        if is_alone and self._must_wait_alone(job):
+            job.attempt -= isinstance(verdict, Run)
             self._again.appendleft(job)
+        elif not isinstance(verdict, Run):
+            self._carry_out(job, verdict)
         elif verdict.handler.is_async:
             self._start_task(job, self._attempts.run_async(job, verdict))
         elif self._concurrency == 1:
@@ -207,7 +212,10 @@ class Engine:
             self._threads.run(partial(self._run_in_thread, job, verdict))
 
     def _must_wait_alone(self, job: Job) -> bool:
-        """A suspect of more than one death runs alone: if the worker goes down again, there is no doubt about it."""
+        """A suspect of more than one death runs alone: if the worker goes down again, there is no doubt about it.
+
+        It is marked alone, too: a mark without an outcome is a death, so none may stand there for who only waited.
+        """
         self._solo = job
         return bool(self.in_hand)
 
@@ -328,7 +336,7 @@ class Engine:
     def _resume(self, job: Job) -> None:
         if job in self._pausing:
             del self._pausing[job]
-            self._again.append(job)
+            self._again.appendleft(job) if job is self._solo else self._again.append(job)
             self._dispatch()
 
     def _finish(self, job: Job) -> None:

@@ -106,7 +106,8 @@ class Triage:
             return Skip(ledger.find(task))
         if job.key != request.agent_id.encode():
             return reject("bad_key", f"the record key is {job.key!a}, not the agent_id", is_dead=True)
-        if job.offset < ledger.suspects_end and not job.is_marked and ledger.is_suspect(request.agent_id, job.offset):
+        is_open = job.offset < ledger.suspects_end and not job.is_marked
+        if is_open and (job.deaths or ledger.is_suspect(request.agent_id, job.offset)):
             return _suspect(job, ledger.find_marks(task))
         return None
 
