@@ -176,7 +176,7 @@ class Engine:
                 self._begin(job)
 
     def _is_busy_with(self, solo: Job) -> bool:
-        """Whether a task that runs alone waits for its place, is marked, runs, or is answered but not on the log yet."""
+        """Whether a task that runs alone waits for its place, is marked, runs, or is answered and not stored yet."""
         return bool(self.in_hand) or solo in self._pausing or solo in self._storing
 
     def _wait_for_reader(self) -> None:

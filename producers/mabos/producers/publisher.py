@@ -101,8 +101,7 @@ class Publisher:
 
     def try_publish(self, record: Record, on_delivery: OnDelivery) -> bool:
         """As :meth:`publish`, but returns False at once where the local queue is full."""
-        if self._stopped or self._pid != os.getpid():
-            self._check_usable()
+        self._check_usable()
         topic, key, value, headers, partition = record
         try:
             if headers is None:  # a keyword less is a tenth of the call
@@ -198,7 +197,8 @@ class Publisher:
     def _check_usable(self) -> None:
         if self._stopped:
             raise ProducerStopped("the producer is stopped: make a new one")
-        self._check_fork()
+        if self._pid != os.getpid():
+            self._check_fork()
 
     def _check_fork(self) -> None:
         if self._pid != os.getpid():
