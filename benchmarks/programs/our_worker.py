@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks.wire import do_task, read_road
 from mabos.cli.signals import call_on_signals
 from mabos.consumers import AgentGroup, Task, Worker, WorkerLimits
+from mabos.consumers.garbage import calm_garbage_collector
 from mabos.kafka.settings import load_settings
 
 HANDLER_S = 0.01
@@ -26,6 +27,7 @@ def main() -> None:
     agents.on_task_request()(handler)
     worker = Worker(agents, settings, limits=WorkerLimits(**limits))
     call_on_signals(worker.stop)
+    calm_garbage_collector()  # as `mabos worker run` does
     worker.run()
 
 

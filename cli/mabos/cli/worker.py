@@ -18,6 +18,7 @@ from mabos.cli.options import QueueOption, settings_for
 from mabos.cli.signals import call_on_signals
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.errors import InvalidHandler
+from mabos.consumers.garbage import calm_garbage_collector
 from mabos.consumers.limits import DeliveryMode, WorkerLimits
 from mabos.consumers.supervisor import Supervisor
 from mabos.consumers.worker import Worker
@@ -82,6 +83,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     limits = WorkerLimits(concurrency=concurrency, grace_s=grace_s, delivery=delivery)
     one = Worker(group, settings, limits=limits)
     call_on_signals(one.stop)
+    calm_garbage_collector()
     with _monitored(one, where, metrics_file):
         log.info("worker starts", group=group.name, serves=describe_actions(group), servers=settings.bootstrap_servers)
         one.run()

@@ -26,16 +26,13 @@ class Answers:
     def respond(self, job: Job, what: Answered) -> Record:
         """A response, in the partition of its request and under its agent's key."""
         request = job.request
-        response = TaskResponse.answering(
-            request,
-            status=what.status,
-            result_json=what.result_json,
-            error=what.error,
-            attempt=job.attempt,
-            started_at_ms=what.started_at_ms,
+        error = None if what.error is None else what.error.to_record()
+        values = (
+            *("TaskResponse", request.task_id, request.agent_id, what.status._value_),
+            *(what.result_json, error, job.attempt, what.started_at_ms),
         )
         key = request.agent_id.encode()
-        return Record(self._responses, key, self._codec.encode(response), None, job.partition)
+        return Record(self._responses, key, self._codec.encode_values(values), None, job.partition)
 
     def report_progress(self, job: Job, result_json: str) -> Record:
         """How far a task is."""

@@ -19,8 +19,11 @@ from mabos.consumers.triage import Clocks
 from mabos.consumers.verdicts import Answered, Awaiting, Run, TryAgain, cancel, fail, reject, shorten
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status, TaskError
+from mabos.schemas.jsontext import encode_object
 
 log = structlog.stdlib.get_logger("mabos.worker")
+
+_COMPLETED = Status.COMPLETED  # to look it up takes as long as to use it
 
 
 class Attempts:
@@ -39,8 +42,8 @@ class Attempts:
 
     def run_plain(self, job: Job, run: Run) -> Answered | TryAgain | Awaiting:
         """Run a plain handler in this thread."""
+        handler, task = run.handler, run.task
         started_at_ms = self._start(job)
-        handler, task, _ = run
         current_task.set(task)
         try:
             result = handler.function(task if handler.model is None else handler.argument(task))
@@ -48,7 +51,7 @@ class Attempts:
             return self._after_error(job, run, error, started_at_ms)
         finally:
             current_task.set(None)
-        if not isinstance(result, dict) and inspect.isawaitable(result):
+        if type(result) is not dict and inspect.isawaitable(result):
             return Awaiting(run, result, started_at_ms)
         return self._complete(result, started_at_ms)
 
@@ -63,7 +66,7 @@ class Attempts:
         Raises:
             asyncio.CancelledError: The engine ended it.
         """
-        handler, task, left_s = run
+        handler, task, left_s = run.handler, run.task, run.left_s
         started_at_ms = self._start(job) if awaiting is None else awaiting.started_at_ms
         current_task.set(task)
         timer = None
@@ -85,18 +88,22 @@ class Attempts:
 
     def _start(self, job: Job) -> int:
         """Note the times at which an attempt begins; returns the wall clock's in ms."""
-        job.started_s = self._monotonic_s()
-        job.first_started_s = job.first_started_s or job.started_s
-        now_s = self._wall_s()
-        job.waited_s = now_s - job.message.timestamp()[1] / 1000
-        return round(now_s * 1000)
+        job.started_s = now_s = self._monotonic_s()
+        if not job.first_started_s:
+            job.first_started_s = now_s
+        now_ms = int(self._wall_s() * 1000)
+        job.waited_s = (now_ms - job.message.timestamp()[1]) / 1000
+        return now_ms
 
     def _complete(self, result: object, started_at_ms: int) -> Answered:
         try:
-            text = encode_result(result, max_bytes=self._max_result_bytes)
+            if type(result) is dict:  # nearly always: to ask whether it is a model would cost as much as to write it
+                text = encode_object("result", result, max_bytes=self._max_result_bytes)
+            else:
+                text = encode_result(result, max_bytes=self._max_result_bytes)
         except InvalidTask as error:
             return fail("bad_result", f"the handler's {error}", started_at_ms)
-        return Answered(Status.COMPLETED, text, None, started_at_ms)
+        return Answered(_COMPLETED, text, None, started_at_ms)
 
     def _after_error(self, job: Job, run: Run, error: BaseException, started_at_ms: int) -> Answered | TryAgain:
         if isinstance(error, Reject):

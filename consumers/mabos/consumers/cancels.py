@@ -16,24 +16,28 @@ class Cancels:
 
     Args:
         limit: How many are kept at most; the one that was added first is forgotten first.
+
+    Attributes:
+        reasons: Why, by agent and task; to look at only. ``if cancels.reasons and cancels.find(...)`` costs nearly
+            nothing while there are none.
     """
 
     def __init__(self, limit: int = _MAX_CANCELS) -> None:
         self._limit = limit
-        self._reasons: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self.reasons: OrderedDict[tuple[str, str], str] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many are kept: ``if cancels and cancels.find(...)`` costs nearly nothing while there are none."""
-        return len(self._reasons)
+        """How many are kept."""
+        return len(self.reasons)
 
     def add(self, agent_id: str, task_id: str, reason: str) -> None:
         """A task was cancelled. Of two cancels of one task the first reason counts, and the second keeps it young."""
         key = (agent_id, task_id)
-        self._reasons.setdefault(key, reason)
-        self._reasons.move_to_end(key)
-        if len(self._reasons) > self._limit:
-            self._reasons.popitem(last=False)
+        self.reasons.setdefault(key, reason)
+        self.reasons.move_to_end(key)
+        if len(self.reasons) > self._limit:
+            self.reasons.popitem(last=False)
 
     def find(self, agent_id: str, task_id: str) -> str | None:
         """Why a task was cancelled, ``""`` when nobody said why; None if it was not, as far as this process knows."""
-        return self._reasons.get((agent_id, task_id))
+        return self.reasons.get((agent_id, task_id))

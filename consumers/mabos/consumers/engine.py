@@ -40,6 +40,8 @@ _SLICE_S = 0.01  # after so long the loop gets its turn, for timers and what the
 _FROZEN_PAUSE_S = 0.1
 _FROZEN_S = 5.0  # below Kafka's shortest session: a reader that was silent for so long may have lost its partitions
 
+_RESPONSE = Kind.RESPONSE  # to look it up takes as long as to use it
+
 
 class Engine:
     """Runs jobs, each agent's one at a time.
@@ -303,9 +305,9 @@ class Engine:
         if job.deaths:
             self._storing.add(job)
             stored = partial(self._call, partial(self._after_storing, job))
-            self._delivery.send(Outgoing(response, job, Kind.RESPONSE, stored))
+            self._delivery.send(Outgoing(response, job, _RESPONSE, stored))
         else:
-            self._delivery.send(Outgoing(response, job, Kind.RESPONSE))
+            self._delivery.send(Outgoing(response, job, _RESPONSE))
             self._finish(job)
 
     def _after_storing(self, job: Job) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -163,7 +164,7 @@ class ExactlyOnce:
             self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error.str()}"))
         else:
             log.warning("record too large, sending a smaller one", **names_of(outgoing.job))
-            self._again.appendleft(outgoing._replace(record=smaller))
+            self._again.appendleft(replace(outgoing, record=smaller))
 
     def _on_report(self, outgoing: Outgoing, error: KafkaError | None, message: Message) -> None:
         if error is None:

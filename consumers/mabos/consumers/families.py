@@ -80,7 +80,7 @@ class WorkerFamilies:
         for action, counts in self._metrics.by_action.items():
             label = action.encode("utf-8", "replace").decode()  # a lone surrogate could not be served
             for status, count in counts.answered.items():
-                answered.add_metric([label, status.value], count)
+                answered.add_metric([label, status], count)
             waits.add_metric([label], *_cumulate(counts.waits))
             runs.add_metric([label], *_cumulate(counts.runs))
             retries.add_metric([label], counts.retries)

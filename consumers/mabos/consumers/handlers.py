@@ -114,8 +114,6 @@ def encode_result(result: object, *, max_bytes: int) -> str:
     Raises:
         InvalidTask: It is no mapping and no model, or holds what JSON cannot, or is too large.
     """
-    if type(result) is dict:  # nearly always: to ask whether it is a model would cost as much as to write it
-        return encode_object("result", result, max_bytes=max_bytes)
     if result is None:
         return "{}"
     try:

@@ -83,7 +83,7 @@ class ActionCounts:
     __slots__ = ("answered", "retries", "runs", "waits")
 
     def __init__(self) -> None:
-        self.answered = {status: 0 for status in Status if status.is_terminal}
+        self.answered = {status.value: 0 for status in Status if status.is_terminal}
         self.waits = Histogram()
         self.runs = Histogram()
         self.retries = 0
@@ -130,7 +130,7 @@ class WorkerMetrics:
             ran_s: How long the handler ran; None where none did.
         """
         counts = self.by_action.get(action, self._others)  # type: ignore[arg-type]  # None is no key, and is not found
-        counts.answered[status] += 1
+        counts.answered[status._value_] += 1  # an enum's own hash takes as long as all the rest
         waits = counts.waits  # written out, not observe(): two calls would cost as much as all the rest
         waits.counts[bisect_left(BUCKETS_S, waited_s)] += 1
         if waited_s > 0:

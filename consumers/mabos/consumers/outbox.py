@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -90,7 +91,7 @@ class Outbox:
             return  # the partition is another worker's: nobody waits for this
         smaller = self._answers.shrink(job, record) if isinstance(error, RecordTooLarge) else None
         if smaller is not None:
-            outgoing = outgoing._replace(record=smaller)
+            outgoing = replace(outgoing, record=smaller)
         elif not isinstance(error, PublishFailed) or not error.may_be_stored:
             self._on_failure(WorkerFailed(f"a record for {record.topic} cannot be stored: {error}"))
             return

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from mabos.consumers.agents import AgentGroup
+from mabos.consumers.cancels import Cancels
 from mabos.consumers.jobs import Job
 from mabos.consumers.ledger import Marks
 from mabos.consumers.task import Surroundings, Task
@@ -15,24 +15,13 @@ from mabos.consumers.verdicts import Answered, Bury, Mark, Run, Skip, TryAgain, 
 from mabos.schemas.codec import Codec
 from mabos.schemas.errors import DecodeError, InvalidTask, RegistryUnavailable
 from mabos.schemas.events import Status, TaskError, TaskRequest
+from mabos.schemas.fields import read_object
 
 MAX_DEATHS = 3
 """A task is not run again after so many workers went down while it ran."""
 
 _REGISTRY_PAUSE_S = 2.0
 _UNKNOWN_ACTION_PAUSE_S = 1.0
-
-
-class CancelsSeen(Protocol):
-    """Which tasks somebody wants cancelled."""
-
-    def __len__(self) -> int:
-        """How many there are."""
-        ...
-
-    def find(self, agent_id: str, task_id: str) -> str | None:
-        """Why a task shall be cancelled; None if it shall not."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +49,7 @@ class Triage:
         self,
         agents: AgentGroup,
         codec: Codec[TaskRequest],
-        cancels: CancelsSeen,
+        cancels: Cancels,
         surroundings: Surroundings,
         clocks: Clocks | None = None,
     ) -> None:
@@ -72,10 +61,10 @@ class Triage:
         if not job.attempt and (verdict := self._look_first(job)) is not None:
             return verdict
         request = job.request
-        if self._cancels and (reason := self._cancels.find(request.agent_id, request.task_id)) is not None:
+        if self._cancels.reasons and (reason := self._cancels.find(request.agent_id, request.task_id)) is not None:
             return cancel(reason)
         try:
-            payload = request.payload
+            payload = read_object("payload", request.payload_json)
         except InvalidTask as error:
             return reject("invalid_payload", str(error))
         handler = self._agents.find_handler(payload.get("action"))
@@ -94,7 +83,7 @@ class Triage:
     def _look_first(self, job: Job) -> Verdict | None:
         """What there is to say of a job of which no attempt was made."""
         try:
-            if not job.is_decoded:
+            if job.request is None:
                 job.request = self._codec.decode(job.value)
         except DecodeError as error:
             return Bury(error.code, error.reason)

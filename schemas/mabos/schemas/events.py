@@ -183,35 +183,6 @@ class TaskResponse:
         check_ids(self.task_id, self.agent_id)
         _check_answer(self.status, self.result_json, self.attempt, self.started_at_ms)
 
-    @classmethod
-    def answering(
-        cls,
-        request: TaskRequest,
-        *,
-        status: Status,
-        result_json: str = "{}",
-        error: TaskError | None = None,
-        attempt: int = 1,
-        started_at_ms: int | None = None,
-    ) -> Self:
-        """The answer to a request: as the constructor, but for the ids, which are valid since the request was made.
-
-        Raises:
-            InvalidTask: A field is refused.
-        """
-        _check_answer(status, result_json, attempt, started_at_ms)
-        event = _OpenResponse()
-        event.task_id = request.task_id
-        event.agent_id = request.agent_id
-        event.status = status
-        event.result_json = result_json
-        event.error = error
-        event.attempt = attempt
-        event.started_at_ms = started_at_ms
-        event.__class__ = cls
-        made: Self = event
-        return made
-
     @property
     def result(self) -> dict[str, Any]:
         """The result as an object.
