@@ -122,6 +122,9 @@ class FakePublisher:
         on_delivery(None, self._store(record))
         return True
 
+    def hurry(self, timeout_s: float) -> None:
+        """Nothing lingers here."""
+
     def report(self, code: int | None = None, count: int | None = None) -> None:
         """Report on the records that wait, oldest first: success, or an error code of Kafka's."""
         with self.lock:

@@ -22,6 +22,7 @@ from mabos.consumers.tenure import Tenure
 
 log = structlog.stdlib.get_logger("mabos.worker")
 
+_HURRY_S = 0.005
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
 
 
@@ -48,6 +49,10 @@ class AtLeastOnce:
     def show(self, job: Job, response_offset: int) -> None:
         """A response must be seen by whoever takes over."""
         self._stored.show(job, response_offset)
+
+    def hurry(self) -> None:
+        """Send what lingers now. It takes as long as an acknowledgement, and makes small batches only when idle."""
+        self._outbox.hurry(_HURRY_S)
 
     def settle(self) -> None:
         """Send what had to wait, note what is stored, commit when it is time."""

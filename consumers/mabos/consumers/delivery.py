@@ -58,6 +58,10 @@ class Delivery(Protocol):
         """Whoever takes over must see that response as long as the job is not done; from any thread."""
         ...
 
+    def hurry(self) -> None:
+        """Nothing is in hand and nothing waits: what lingers shall go out now; the engine's."""
+        ...
+
     def settle(self) -> None:
         """Between two polls: go on with what waits, note what is stored, commit when it is time; the reader's."""
         ...

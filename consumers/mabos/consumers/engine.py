@@ -168,6 +168,8 @@ class Engine:
             else:
                 message = self.lanes.take()
                 if message is None:
+                    if not in_hand:
+                        self._delivery.hurry()
                     return
                 job = Job(message, self._tenures[message.partition()])  # type: ignore[index]  # it has a place
             tenure = job.tenure

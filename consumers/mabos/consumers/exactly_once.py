@@ -87,6 +87,9 @@ class ExactlyOnce:
         """A response must be seen by whoever takes over."""
         self._stored.show(job, response_offset)
 
+    def hurry(self) -> None:
+        """Nothing to be done: a commit sends what lingers, and comes at once when nothing is in hand."""
+
     def settle(self) -> None:
         """Send what waits, and commit when it is time."""
         self._outbox.resend()

@@ -54,6 +54,10 @@ class Outbox:
                 self._waiting.appendleft(outgoing)
                 return
 
+    def hurry(self, timeout_s: float) -> None:
+        """Send what lingers now, and wait a moment for its acknowledgements."""
+        self._publisher.hurry(timeout_s)
+
     def flush(self, timeout_s: float) -> None:
         """Wait for acknowledgements."""
         self._publisher.flush(timeout_s)

@@ -44,14 +44,20 @@ class Record(NamedTuple):
 class Publisher:
     """Publishes records: idempotent, acks=all. Safe to share between threads, not across a fork.
 
+    Args:
+        settings: Where Kafka is.
+        client_id: Shown in the broker's logs and metrics.
+        linger_ms: How long a record may wait for others to travel with, if not as the settings say.
+
     Raises:
         KafkaException: librdkafka refuses the configuration.
     """
 
-    def __init__(self, settings: Settings, *, client_id: str) -> None:
+    def __init__(self, settings: Settings, *, client_id: str, linger_ms: float | None = None) -> None:
         self._queue_full_timeout_s = settings.queue_full_timeout_s
         self._servers = settings.bootstrap_servers
-        self._producer = Producer(librdkafka_config(settings, "producer", client_id=client_id))
+        config = librdkafka_config(settings, "producer", client_id=client_id)
+        self._producer = Producer(config if linger_ms is None else config | {"linger.ms": linger_ms})
         self._pid = os.getpid()
         self._stopped = False
         self._ended = False
@@ -145,6 +151,12 @@ class Publisher:
         if len(self):
             self._poll(0)
         return len(self)
+
+    def hurry(self, timeout_s: float) -> None:
+        """Send what lingers now, and wait until it has its reports, or for a short time; this thread may take some."""
+        if len(self._producer):
+            self._producer.flush(timeout_s)
+            self._notify()
 
     def stop(self, timeout_s: float | None = None) -> None:
         """Take no more records, flush, and end the thread. A second call does nothing.
