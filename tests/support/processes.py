@@ -158,10 +158,15 @@ def worker_processes(
     """Worker processes that share the partitions among them; whatever is in the list at the end is ended."""
     workers: list[WorkerProcess] = []
     with ExitStack() as stack:
-        stack.callback(lambda: [worker.close() for worker in workers])
+        stack.callback(_close, workers)
         workers += [WorkerProcess(settings, group, folder, options) for _ in range(count)]
         wait_for_members(settings, group, count)
         yield workers
+
+
+def _close(workers: Sequence[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.close()
 
 
 def wait_for_members(settings: Settings, group: str, count: int) -> None:
