@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE ?=
 export UV_SYSTEM_CERTS ?= $(shell $(PYTHON) -c 'import ssl; print(int(bool(ssl.get_default_verify_paths().cafile)))')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock run bench test test-containers base-image fmt lint types wheel clean
+.PHONY: help setup lock run bench test test-faults test-containers base-image fmt lint types wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md
 
 test: $(STAMP) ## Run all tests, against a real broker and registry
 	$(BIN)/python -m pytest
+
+test-faults: $(STAMP) ## The fault tests in full size: kills, freezes, storms, poison
+	MABOS_TEST_SCALE=full $(BIN)/python -m pytest tests/faults --timeout 600
 
 test-containers: $(STAMP) ## The same integration tests, with the broker in a container
 	@$(BIN)/python -m tests.support.container

@@ -35,7 +35,11 @@ def cancel(settings: Settings, *tasks: tuple[str, str]) -> None:
 def test_a_cancel_sent_while_no_worker_is_there_holds(settings: Settings, tmp_path: Path) -> None:
     """After the workers were killed, with the task in hand and another one queued behind it: neither runs again."""
     group = f"cancel-{settings.queue}"
-    tasks: list[tuple[str, str, dict[str, Any]]] = [("a", "in-hand", {"wait": True}), ("a", "queued", {}), ("a", "good", {})]
+    tasks: list[tuple[str, str, dict[str, Any]]] = [
+        ("a", "in-hand", {"wait": True}),
+        ("a", "queued", {}),
+        ("a", "good", {}),
+    ]
     with worker_processes(settings, group, tmp_path, 1) as workers:
         send_tasks(settings, tasks)
         eventually(workers[0].begun, timeout_s=30)

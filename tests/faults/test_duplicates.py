@@ -25,7 +25,7 @@ def test_tasks_that_are_sent_twice_are_answered_once(settings: Settings, tmp_pat
     options = {"limits": {"delivery": delivery}}
     first = [(f"agent-{n % 40}", f"t-{n}", {"n": n}) for n in range(TASKS)]
     late = dice.sample(first, TASKS // 2)
-    soon = set(task for _, task, _ in first) - set(task for _, task, _ in late)
+    soon = {task for _, task, _ in first} - {task for _, task, _ in late}
     with worker_processes(settings, group, tmp_path, 1, options) as workers:
         send_tasks(settings, (task for task in first for _ in range(1 + (task[1] in soon))))
         wait_until_committed(settings, group, timeout_s=90)

@@ -60,5 +60,7 @@ def test_a_frozen_worker_that_wakes_does_no_harm(
     again = {task: count for task, count in Counter(task for _, _, task in read_begun(tmp_path)).items() if count > 1}
     in_doubt = {task for _, task in before[-8 * CONCURRENCY :]}
     # exactly-once: all that was not committed yet runs again
-    assert set(again) <= in_doubt or delivery == "exactly-once", "what had been answered, or not begun, at the freeze ran twice"
+    assert set(again) <= in_doubt or delivery == "exactly-once", (
+        "what had been answered, or not begun, at the freeze ran twice"
+    )
     assert set(again.values()) <= {2}

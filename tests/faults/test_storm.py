@@ -29,7 +29,7 @@ WAYS = [
 def test_workers_that_come_and_go_run_each_task_once(
     settings: Settings, tmp_path: Path, protocol: str, delivery: str
 ) -> None:
-    """Each that is stopped leaves in order: no task runs twice, and no two of an agent at a time, in the whole group."""
+    """Each that is stopped leaves in order: no task runs twice, and no two of an agent at a time in the group."""
     dice = random.Random(SEED)  # noqa: S311 - dice, no secret
     settings = settings.model_copy(update={"group_protocol": protocol})
     group = f"storm-{settings.queue}"

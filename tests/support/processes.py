@@ -30,9 +30,7 @@ class WorkerProcess:
         folder: Where it notes what it runs.
     """
 
-    def __init__(
-        self, settings: Settings, group: str, folder: Path, options: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, group: str, folder: Path, options: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MABOS_")}
         for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"}).items():
@@ -160,10 +158,15 @@ def worker_processes(
     """Worker processes that share the partitions among them; whatever is in the list at the end is ended."""
     workers: list[WorkerProcess] = []
     with ExitStack() as stack:
-        stack.callback(lambda: [worker.close() for worker in workers])
+        stack.callback(_close, workers)
         workers += [WorkerProcess(settings, group, folder, options) for _ in range(count)]
         wait_for_members(settings, group, count)
         yield workers
+
+
+def _close(workers: Sequence[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.close()
 
 
 def wait_for_members(settings: Settings, group: str, count: int) -> None:

@@ -3,8 +3,8 @@
 Settings come from ``MABOS_*``; OPTIONS is a JSON object: ``plain`` for a plain handler, ``limits`` for a
 :class:`WorkerLimits`.
 
-Each attempt writes a line to ``FOLDER/ran`` when it begins and one when it ends: which of both, nanoseconds on the clock
-that all processes share, process id, agent, task. What it does in between, its payload says:
+Each attempt writes a line to ``FOLDER/ran`` when it begins and one when it ends: which of both, nanoseconds on the
+clock that all processes share, process id, agent, task. What it does in between, its payload says:
 
 - ``wait``: go on once ``FOLDER/go`` is there, or the file of the name given; ``pause_s``: take that long; in that order
 - ``kill``: then kill this process with SIGKILL; ``exit``: leave it with ``os._exit``

@@ -22,6 +22,7 @@ class Assignment(Generic[M]):
     def __init__(self) -> None:
         self.tenures: dict[int, Tenure] = {}
         self._early: dict[int, list[M]] = {}
+        self._early_bytes: dict[int, int] = {}
 
     @property
     def partitions(self) -> frozenset[int]:
@@ -32,6 +33,7 @@ class Assignment(Generic[M]):
         """Partitions were assigned; their records are kept until each is opened."""
         for partition in partitions:
             self._early[partition] = []
+            self._early_bytes[partition] = 0
 
     def open(self, tenure: Tenure) -> list[M]:
         """A partition's ledger is known; returns the records that came early, in their order."""
@@ -42,10 +44,11 @@ class Assignment(Generic[M]):
         """Whether a partition is assigned, and not open yet."""
         return partition in self._early
 
-    def keep(self, partition: int | None, record: M) -> None:
+    def keep(self, partition: int | None, record: M, size_bytes: int = 0) -> None:
         """Keep a record until its partition is open; of a partition that is gone, its next owner reads it."""
         if partition in self._early:
             self._early[partition].append(record)
+            self._early_bytes[partition] += size_bytes
 
     def remove(self, partitions: Iterable[int]) -> list[Tenure]:
         """Partitions are gone: what is finished there from now on is the next owner's business."""
@@ -64,8 +67,8 @@ class Assignment(Generic[M]):
         return sum(tenure.offsets.unfinished for tenure in self.tenures.values())
 
     def loads(self) -> dict[int, Load]:
-        """What each partition holds; of records that came early, only their number is known."""
-        early = {partition: Load(len(records)) for partition, records in self._early.items()}
+        """What each partition holds."""
+        early = {p: Load(len(records), self._early_bytes[p]) for p, records in self._early.items()}
         return early | {
             partition: Load(tenure.offsets.unfinished, tenure.held_bytes, tenure.offsets.ahead)
             for partition, tenure in self.tenures.items()

@@ -128,7 +128,10 @@ class ExactlyOnce:
                 waiting.appendleft(outgoing)
                 self._recover(error)
                 return
-        self._producer.poll(0)
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:  # it is broken: a leave must go on all the same, and close the consumer
+            self._recover(error)
 
     def _produce_one(self, outgoing: Outgoing) -> None:
         record = outgoing.record

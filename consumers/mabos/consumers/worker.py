@@ -209,7 +209,7 @@ class Worker:
             partition = message.partition()
             tenure = tenures.get(partition)  # type: ignore[arg-type]  # a record without an error has a place
             if tenure is None:
-                self._assignment.keep(partition, message)
+                self._assignment.keep(partition, message, size_of(message))
             elif tenure.offsets.start(message.offset()):  # type: ignore[arg-type]  # as above
                 tenure.held_bytes += size_of(message)
                 batch.append(message)
