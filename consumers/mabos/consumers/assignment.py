@@ -40,6 +40,11 @@ class Assignment(Generic[M]):
         self.tenures[tenure.partition] = tenure
         return self._early.pop(tenure.partition)
 
+    @property
+    def has_early(self) -> bool:
+        """Whether records wait for the ledgers of their partitions."""
+        return any(self._early.values())
+
     def is_waiting(self, partition: int) -> bool:
         """Whether a partition is assigned, and not open yet."""
         return partition in self._early

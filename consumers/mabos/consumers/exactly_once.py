@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -253,9 +253,9 @@ class ExactlyOnce:
         self._sent.clear()
 
 
-def transactional(config: dict[str, object], transactional_id: str) -> dict[str, object]:
+def transactional(config: Mapping[str, object], transactional_id: str) -> dict[str, object]:
     """A producer's configuration, made transactional."""
-    return config | {
+    return {**config} | {
         "transactional.id": transactional_id,
         "transaction.timeout.ms": 10_000,  # what a dead worker leaves open holds up readers for so long
         "delivery.timeout.ms": 10_000,

@@ -225,7 +225,8 @@ class Worker:
         if now_s >= self._next_lag_s:
             self._next_lag_s = now_s + _LAG_INTERVAL_S
             self._lag = self._measure_lag()
-        is_busy = self._engine.lanes.ready >= max(_PLENTY_LANES, self._limits.concurrency)
+        has_lanes = self._engine.lanes.ready >= max(_PLENTY_LANES, self._limits.concurrency)
+        is_busy = has_lanes or self._assignment.has_early
         pause, resume = self._flow.decide(self._assignment.loads(), is_busy=is_busy)
         if pause:
             self._consumer.pause(self._places(pause))
