@@ -34,11 +34,11 @@ run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. 
 bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test: $(STAMP) ## Run all tests, against a real broker and registry
-	$(BIN)/python -m pytest
+test: $(STAMP) ## Run all tests but the fault tests, against a real broker and registry
+	$(BIN)/python -m pytest --ignore tests/faults
 
-test-faults: $(STAMP) ## The fault tests in full size: kills, freezes, storms, poison
-	MABOS_TEST_SCALE=full $(BIN)/python -m pytest tests/faults --timeout 600
+test-faults: $(STAMP) ## The fault tests: kills, freezes, storms, poison. MABOS_TEST_SCALE=full for the full size
+	$(BIN)/python -m pytest tests/faults --timeout 600
 
 test-containers: $(STAMP) ## The same integration tests, with the broker in a container
 	@$(BIN)/python -m tests.support.container

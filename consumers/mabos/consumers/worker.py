@@ -6,6 +6,7 @@ run elsewhere (:mod:`mabos.consumers.engine`), so a slow one never keeps the wor
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -40,6 +41,9 @@ _LONG_SESSION_S = 15.0
 _FIRST_ANSWER_S = 5.0
 _SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready: it hangs, or was frozen
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
+_ENOUGH_RECORDS = 2_000
+_SATED_S = 0.3
+_SATED_PAUSE_S = 0.002
 _PLENTY_RECORDS = 10_000
 _PLENTY_LANES = 32
 
@@ -99,6 +103,7 @@ class Worker:
         self._parts.commits.consumer = self._consumer
         self._lag: dict[int, int] = {}  # replaced as a whole, never changed: another thread reads it
         self._next_lag_s = 0.0
+        self._sated_since_s = math.inf
         self.assigned = threading.Event()
         """Set once the group has given this worker its first partitions."""
 
@@ -191,12 +196,30 @@ class Worker:
         No record is in hand while the consumer is called: its callbacks may take the partition away and give it back at
         an earlier offset, and accepting the record after that would skip those before it.
         """
-        is_busy = self._limits.delivery == "exactly-once" and self._assignment.unfinished
+        is_sated = self._is_sated()
+        if is_sated:
+            time.sleep(_SATED_PAUSE_S)
+        is_busy = is_sated or (self._limits.delivery == "exactly-once" and self._assignment.unfinished)
         first = self._consumer.poll(_BUSY_POLL_S if is_busy else _IDLE_POLL_S)
         self._engine.reader_seen_s = time.monotonic()
         if first is not None:
             self._accept([first])
-            self._accept(self._consumer.consume(_BATCH_RECORDS, 0))
+            if not is_sated:
+                self._accept(self._consumer.consume(_BATCH_RECORDS, 0))
+
+    def _is_sated(self) -> bool:
+        """Whether enough tasks wait: then records are left in Kafka's client for a moment, not taken by batches.
+
+        That is cheaper than to pause their partitions, for which the client throws away what it has fetched; and what
+        waits but for a moment is still in the processor's caches when its turn comes. But what the group has to say
+        comes in line with the records, so if it lasts, partitions are paused instead.
+        """
+        lanes, now_s = self._engine.lanes, time.monotonic()
+        if len(lanes) < _ENOUGH_RECORDS or lanes.ready < max(_PLENTY_LANES, self._limits.concurrency):
+            self._sated_since_s = math.inf
+            return False
+        self._sated_since_s = min(self._sated_since_s, now_s)
+        return now_s - self._sated_since_s < _SATED_S
 
     def _accept(self, messages: list[Message]) -> None:
         tenures = self._assignment.tenures
