@@ -1,4 +1,4 @@
-"""How large a fault test is: small within ``make test``, full with ``make test-faults``."""
+"""How large a fault test is: small, or full with ``MABOS_TEST_SCALE=full``."""
 
 from __future__ import annotations
 
