@@ -10,16 +10,14 @@ import pytest
 from examples.agents import agents
 from examples.make_tasks import SPOILED_EVERY, SPOILED_FIRST, make_tasks
 from mabos.consumers import Reject, Task
-from mabos.kafka.position import Position
-from mabos.schemas.events import TaskRequest
+from tests.support.jobs import NoSurroundings, make_job
 
 TASKS = make_tasks()
 
 
 def perform(payload: dict[str, Any], agent_id: str = "desk-01") -> dict[str, Any]:
     """Do what a worker does with a task: find the handler, make its argument, call it."""
-    request = TaskRequest(task_id="t-1", agent_id=agent_id, payload_json=json.dumps(payload))
-    task = Task(request, payload, Position("mabos.tasks.requests", 0, 0), 1, ())
+    task = Task(make_job(agent_id, payload), payload, NoSurroundings())
     handler = agents.find_handler(payload.get("action"))
     if handler is None:
         raise Reject("no handler", field="payload.action")

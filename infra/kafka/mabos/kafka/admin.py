@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,8 +28,11 @@ _PASSING = frozenset(
         KafkaError.NOT_CONTROLLER,
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
     }
 )
+
+_PASSING_PAUSE_S = 0.05
 
 _REFUSALS = frozenset(
     {
@@ -136,6 +140,17 @@ class Cluster:
             return None  # an older broker, or one that shows its configuration to administrators only
 
     def _offsets(self, topic: str, spec: Callable[[], Any]) -> dict[int, int]:
+        """Asks again while a leader is being found, as for a topic that was just made."""
+        give_up_s = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return self._ask_offsets(topic, spec)
+            except BrokerUnavailable as error:
+                if not _is_passing(error.__cause__) or time.monotonic() > give_up_s:
+                    raise
+            time.sleep(_PASSING_PAUSE_S)
+
+    def _ask_offsets(self, topic: str, spec: Callable[[], Any]) -> dict[int, int]:
         found = self._metadata().topics.get(topic)
         if found is None or found.error is not None:
             raise TopicsDiffer(f"topic {topic} does not exist: run `mabos topics apply`")
@@ -205,3 +220,7 @@ class Cluster:
         return BrokerUnavailable(
             f"no Kafka answers at {self._servers}: start one with `mabos up`, or set MABOS_BOOTSTRAP_SERVERS"
         )
+
+
+def _is_passing(cause: BaseException | None) -> bool:
+    return isinstance(cause, KafkaException) and cause.args[0].code() in _PASSING
