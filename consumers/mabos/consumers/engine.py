@@ -38,7 +38,7 @@ log = structlog.stdlib.get_logger("mabos.worker")
 _STOP_TIMEOUT_S = 5.0  # a handler that takes no notice of its cancellation is left behind after that
 _SLICE_S = 0.01  # after so long the loop gets its turn, for timers and what the reader has to say
 _FROZEN_PAUSE_S = 0.1
-_FROZEN_S = 5.0  # below Kafka's shortest session: a reader that was silent for so long may have lost its partitions
+FROZEN_S = 5.0  # below Kafka's shortest session: a reader that was silent for so long may have lost its partitions
 
 _RESPONSE = Kind.RESPONSE  # to look it up takes as long as to use it
 
@@ -160,7 +160,7 @@ class Engine:
             if now_s > until_s:
                 self._loop.call_soon(self._dispatch)
                 return
-            if now_s - self.reader_seen_s > _FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours
+            if now_s - self.reader_seen_s > FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours
                 self._wait_for_reader()
                 return
             if again:

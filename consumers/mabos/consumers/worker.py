@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from mabos.consumers.agents import AgentGroup
 from mabos.consumers.assembly import Parts, assemble
 from mabos.consumers.assignment import Assignment
+from mabos.consumers.engine import FROZEN_S
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.flow import Bounds, FlowControl
 from mabos.consumers.jobs import size_of
@@ -42,6 +43,7 @@ _FIRST_ANSWER_S = 5.0
 _SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready: it hangs, or was frozen
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
 _ENOUGH_RECORDS = 2_000
+_WAKING_S = 1.0
 _SATED_S = 0.3
 _SATED_PAUSE_S = 0.002
 _PLENTY_RECORDS = 10_000
@@ -104,6 +106,8 @@ class Worker:
         self._lag: dict[int, int] = {}  # replaced as a whole, never changed: another thread reads it
         self._next_lag_s = 0.0
         self._sated_since_s = math.inf
+        self._polled_s = time.monotonic()
+        self._awake_s = 0.0
         self.assigned = threading.Event()
         """Set once the group has given this worker its first partitions."""
 
@@ -201,11 +205,20 @@ class Worker:
             time.sleep(_SATED_PAUSE_S)
         is_busy = is_sated or (self._limits.delivery == "exactly-once" and self._assignment.unfinished)
         first = self._consumer.poll(_BUSY_POLL_S if is_busy else _IDLE_POLL_S)
-        self._engine.reader_seen_s = time.monotonic()
+        self._tell_that_it_polls()
         if first is not None:
             self._accept([first])
             if not is_sated:
                 self._accept(self._consumer.consume(_BATCH_RECORDS, 0))
+
+    def _tell_that_it_polls(self) -> None:
+        """After a freeze not at once: what the group has decided meanwhile comes with the next heartbeat."""
+        now_s = time.monotonic()
+        if now_s - self._polled_s > FROZEN_S:
+            self._awake_s = now_s + _WAKING_S
+        self._polled_s = now_s
+        if now_s >= self._awake_s:
+            self._engine.reader_seen_s = now_s
 
     def _is_sated(self) -> bool:
         """Whether enough tasks wait: then records are left in Kafka's client for a moment, not taken by batches.
@@ -336,7 +349,7 @@ class Worker:
         if tenures:
             log.info("finishing what is in hand", partitions=sorted(partitions))
         while time.monotonic() < deadline_s and self._failure is None:
-            self._engine.reader_seen_s = time.monotonic()
+            self._polled_s = self._engine.reader_seen_s = time.monotonic()
             self._delivery.settle()
             if all(tenure.offsets.unfinished <= tenure.dropped for tenure in tenures):
                 return tenures
