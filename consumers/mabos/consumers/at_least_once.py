@@ -73,10 +73,10 @@ class AtLeastOnce:
         self._stored.take()
         self._commits.commit_last(tenures)
 
-    def lose(self, tenures: Collection[Tenure]) -> None:
+    def lose(self) -> None:
         """Nothing to be done: what comes in for a tenure that is over is passed over."""
 
-    def stop(self, timeout_s: float) -> None:
+    def stop(self) -> None:
         """Nothing to be done: the outbox is not its own."""
 
     @property

@@ -70,12 +70,12 @@ class Delivery(Protocol):
         """Commit all that is done of partitions that are about to go, within a time; the reader's."""
         ...
 
-    def lose(self, tenures: Collection[Tenure]) -> None:
-        """Partitions are gone already: whatever is on its way for them counts for nothing; the reader's."""
+    def lose(self) -> None:
+        """Tenures are over, their partitions gone: what is on its way for them counts for nothing; the reader's."""
         ...
 
-    def stop(self, timeout_s: float) -> None:
-        """End; what is not stored within the time is lost, and was never committed."""
+    def stop(self) -> None:
+        """End; what is not stored by now is lost, and was never committed."""
         ...
 
     @property

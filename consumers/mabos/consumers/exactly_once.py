@@ -108,12 +108,12 @@ class ExactlyOnce:
             self._produce()
         self._commit(tenures)
 
-    def lose(self, tenures: Collection[Tenure]) -> None:  # noqa: ARG002 - each record knows its tenure
+    def lose(self) -> None:
         """Partitions are gone: abort, so that nothing of theirs is seen; the rest is sent again."""
         if any(outgoing.job.tenure.is_over for outgoing in self._sent):
             self._abort()
 
-    def stop(self, timeout_s: float) -> None:  # noqa: ARG002 - as above
+    def stop(self) -> None:
         """End the producer; an open transaction is aborted."""
         if self._begun_s is not None:
             self._abort()

@@ -228,11 +228,15 @@ class Worker:
         comes in line with the records, so if it lasts, partitions are paused instead.
         """
         lanes, now_s = self._engine.lanes, time.monotonic()
-        if len(lanes) < _ENOUGH_RECORDS or lanes.ready < max(_PLENTY_LANES, self._limits.concurrency):
+        if len(lanes) < _ENOUGH_RECORDS or not self._has_plenty_of_lanes():
             self._sated_since_s = math.inf
             return False
         self._sated_since_s = min(self._sated_since_s, now_s)
         return now_s - self._sated_since_s < _SATED_S
+
+    def _has_plenty_of_lanes(self) -> bool:
+        """Whether so many agents have a task that could run that reading on would find no better work."""
+        return self._engine.lanes.ready >= max(_PLENTY_LANES, self._limits.concurrency)
 
     def _accept(self, messages: list[Message]) -> None:
         tenures = self._assignment.tenures
@@ -261,8 +265,7 @@ class Worker:
         if now_s >= self._next_lag_s:
             self._next_lag_s = now_s + _LAG_INTERVAL_S
             self._lag = self._measure_lag()
-        has_lanes = self._engine.lanes.ready >= max(_PLENTY_LANES, self._limits.concurrency)
-        is_busy = has_lanes or self._assignment.has_early
+        is_busy = self._has_plenty_of_lanes() or self._assignment.has_early
         pause, resume = self._flow.decide(self._assignment.loads(), is_busy=is_busy)
         if pause:
             self._consumer.pause(self._places(pause))
@@ -330,17 +333,17 @@ class Worker:
         if not lost:  # as when it leaves without a broker, maybe long after the engine has ended
             return
         self.metrics.note_rebalance("lost", len(lost))
-        self._delivery.lose(self._forget(lost))
+        self._forget(lost)
+        self._delivery.lose()
         log.warning("partitions lost", removed=sorted(lost))
 
-    def _forget(self, partitions: set[int]) -> list[Tenure]:
+    def _forget(self, partitions: set[int]) -> None:
         gone = self._assignment.remove(partitions)
         self._engine.close(gone)
         self._parts.takeovers.forget(partitions)
         self._flow.forget(partitions)
         for partition in partitions:
             self._opening.pop(partition, None)
-        return gone
 
     def _finish_in_hand(self, partitions: frozenset[int] | set[int], deadline_s: float) -> list[Tenure]:
         """Begin nothing more of some partitions, and wait for what is in hand of them, within the grace."""
@@ -375,7 +378,7 @@ class Worker:
         self._engine.close(tenures)  # what still runs is not answered any more, whatever comes of it
         self._parts.asker.stop()  # before the engine: a plain handler that waits on its thread would hold up its end
         self._engine.stop()
-        self._delivery.stop(_LAST_WORDS_S)
+        self._delivery.stop()
         self._parts.outbox.stop(_LAST_WORDS_S)
 
     def _leave(self, tenures: list[Tenure], deadline_s: float) -> None:
