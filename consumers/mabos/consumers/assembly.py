@@ -66,7 +66,7 @@ def assemble(
     metrics: WorkerMetrics,
     on_failure: Callable[[MabosError], None],
 ) -> Parts:
-    """The parts of a worker; nothing runs yet but the publisher's thread.
+    """The parts of a worker; nothing runs yet.
 
     Raises:
         RegistryError: The schemas are not registered, or the registry is away and never told their ids.
@@ -77,7 +77,7 @@ def assemble(
     responses = Codec.for_topic(RESPONSE, queue.responses, registry)
     answers, stored = Answers(responses, queue), Stored()
     commits = Commits(queue.requests, assignment, limits.commit_interval_s, on_commit=metrics.note_commit)
-    publisher = Publisher(settings, client_id="mabos-worker", linger_ms=_LINGER_MS)
+    publisher = Publisher(settings, client_id="mabos-worker", linger_ms=_LINGER_MS, has_thread=False)
     outbox = Outbox(publisher, answers, stored, on_failure=on_failure)
     delivery: Delivery = AtLeastOnce(outbox, stored, commits)
     if limits.delivery == "exactly-once":

@@ -54,6 +54,10 @@ class AtLeastOnce:
         """Send what lingers now. It takes as long as an acknowledgement, and makes small batches only when idle."""
         self._outbox.hurry(_HURRY_S)
 
+    def pause(self) -> None:
+        """Take reports: here on the engine's thread no other is in the way of one that calls back so often."""
+        self._outbox.take_reports()
+
     def settle(self) -> None:
         """Send what had to wait, note what is stored, commit when it is time."""
         self._outbox.resend()

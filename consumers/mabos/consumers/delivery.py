@@ -62,6 +62,10 @@ class Delivery(Protocol):
         """Nothing is in hand and nothing waits: what lingers shall go out now; the engine's."""
         ...
 
+    def pause(self) -> None:
+        """Many jobs were begun in a row, and more will be; the engine's."""
+        ...
+
     def settle(self) -> None:
         """Between two polls: go on with what waits, note what is stored, commit when it is time; the reader's."""
         ...

@@ -158,6 +158,7 @@ class Engine:
                 return
             self.seen_s = now_s = time.monotonic()
             if now_s > until_s:
+                self._delivery.pause()
                 self._loop.call_soon(self._dispatch)
                 return
             if now_s - self.reader_seen_s > FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours

@@ -90,6 +90,9 @@ class ExactlyOnce:
     def hurry(self) -> None:
         """Nothing to be done: a commit sends what lingers, and comes at once when nothing is in hand."""
 
+    def pause(self) -> None:
+        """Nothing to be done: the reader takes reports, with all that a transaction needs."""
+
     def settle(self) -> None:
         """Send what waits, and commit when it is time."""
         self._outbox.resend()

@@ -6,6 +6,7 @@ task is not done before. So a worker outlives an outage, and only an error that 
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,12 +25,14 @@ from mabos.producers.receipts import explain_failure
 
 log = structlog.stdlib.get_logger("mabos.worker")
 
+_LATE_S = 0.02
+
 
 class Outbox:
     """Sends records in the order they come.
 
     Args:
-        publisher: Sends them.
+        publisher: Sends them; it has no thread of its own.
         answers: Makes smaller ones of those that are too large.
         stored: Is told what the broker has.
         on_failure: Called with an error that only a restart can cure; on any thread.
@@ -40,14 +43,25 @@ class Outbox:
     ) -> None:
         self._publisher, self._answers, self._stored, self._on_failure = publisher, answers, stored, on_failure
         self._waiting: deque[Outgoing] = deque()  # appended by any thread, popped by the reader
+        self._taken_s = 0.0
 
     def send(self, outgoing: Outgoing) -> None:
         """Send a record, without waiting; from any thread."""
         if self._waiting or not self._try(outgoing):
             self._waiting.append(outgoing)
 
+    def take_reports(self) -> None:
+        """Hear of what the broker has, or has not; on any thread."""
+        self._taken_s = time.monotonic()
+        self._publisher.take_reports()
+
     def resend(self) -> None:
-        """Send what had to wait, as far as there is room; the reader calls it between polls."""
+        """Send what had to wait, as far as there is room; the reader calls it between polls.
+
+        It takes reports, too, if nobody has for a while: a handler may keep the engine for long.
+        """
+        if time.monotonic() - self._taken_s > _LATE_S:
+            self.take_reports()
         while self._waiting:
             outgoing = self._waiting.popleft()
             if not self._try(outgoing):

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -48,12 +48,16 @@ class Publisher:
         settings: Where Kafka is.
         client_id: Shown in the broker's logs and metrics.
         linger_ms: How long a record may wait for others to travel with, if not as the settings say.
+        has_thread: Whether a thread of its own takes the reports. Else its owner calls :meth:`take_reports` now and
+            then: a busy owner saves the two threads' struggle for the interpreter, once per report.
 
     Raises:
         KafkaException: librdkafka refuses the configuration.
     """
 
-    def __init__(self, settings: Settings, *, client_id: str, linger_ms: float | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, client_id: str, linger_ms: float | None = None, has_thread: bool = True
+    ) -> None:
         self._queue_full_timeout_s = settings.queue_full_timeout_s
         self._servers = settings.bootstrap_servers
         config = librdkafka_config(settings, "producer", client_id=client_id)
@@ -63,8 +67,10 @@ class Publisher:
         self._ended = False
         self._reported = threading.Condition()
         self._awake: deque[asyncio.Future[None]] = deque()  # appended and popped by any thread: deques make that atomic
-        self._thread = threading.Thread(target=self._take_reports, name=f"{client_id}-reports", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if has_thread:
+            self._thread = threading.Thread(target=self._take_all_reports, name=f"{client_id}-reports", daemon=True)
+            self._thread.start()
         atexit.register(self._stop_at_exit)
 
     def publish(self, record: Record, on_delivery: OnDelivery, queue_full_timeout_s: float | None = None) -> None:
@@ -136,8 +142,8 @@ class Publisher:
     def flush(self, timeout_s: float | None = None) -> int:
         """Wait until every record handed over has its report.
 
-        The reports are left to the publisher's thread: taken here, they would wake who waits for one only after the
-        last one.
+        The reports are left to the publisher's thread where it has one: taken here, they would wake who waits for one
+        only after the last one.
 
         Returns:
             How many have none after ``timeout_s`` (0 when None: it waits for all; each gets a report within
@@ -145,11 +151,14 @@ class Publisher:
         """
         self._check_fork()
         deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        with self._reported:
+        with self._reported if self._thread is not None else nullcontext():
             while len(self) and not self._ended and (left_s := deadline_s - time.monotonic()) > 0:
-                self._reported.wait(min(left_s, _POLL_S))  # bounded, for log lines count as records and wake nobody
+                if self._thread is None:
+                    self.take_reports(min(left_s, _POLL_S))
+                else:  # bounded, for log lines count as records and wake nobody
+                    self._reported.wait(min(left_s, _POLL_S))
         if len(self):
-            self._poll(0)
+            self.take_reports(0)
         return len(self)
 
     def hurry(self, timeout_s: float) -> None:
@@ -169,7 +178,8 @@ class Publisher:
         self._stopped = True
         left = self.flush(timeout_s)
         self._ended = True
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         atexit.unregister(self._stop_at_exit)
         if left:
             raise PublishFailed(
@@ -181,11 +191,12 @@ class Publisher:
         """How many records have no report yet."""
         return len(self._producer)
 
-    def _take_reports(self) -> None:
+    def _take_all_reports(self) -> None:
         while not self._ended:
-            self._poll(_POLL_S)
+            self.take_reports(_POLL_S)
 
-    def _poll(self, timeout_s: float) -> None:
+    def take_reports(self, timeout_s: float = 0.0) -> None:
+        """Take the reports that are there, or the first that come within ``timeout_s``; on any thread."""
         try:
             count = self._producer.poll(timeout_s)
         except Exception:  # noqa: BLE001 - a sender's function may raise anything, and must not end the thread
