@@ -96,20 +96,6 @@ def test_a_mark_is_shown_until_its_record_is_passed() -> None:
     assert offsets.ledger_start == 54
 
 
-def test_what_may_stand_anywhere_from_now_on_is_shown() -> None:
-    """A response in doubt, at the end of the log as it is known when the doubt comes up."""
-    offsets = Offsets(0, response_end=50)
-    for offset in (0, 1, 2):
-        offsets.start(offset)
-    offsets.finish(2, 52)
-    offsets.show(1)
-    offsets.finish(1, 70)
-    assert offsets.ledger_start == 52
-    offsets.show(0, None)
-    offsets.finish(0, 71)
-    assert offsets.ledger_start == 72
-
-
 def test_what_is_kept_in_mind_reaches_from_the_lowest_unfinished_record_on() -> None:
     """One slow task lets those behind it pile up: flow control must see that."""
     offsets = Offsets(0)

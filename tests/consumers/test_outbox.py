@@ -45,18 +45,6 @@ def test_stored_means_acknowledged() -> None:
     assert desk.heard == [b"1"]
 
 
-def test_an_outage_is_outlived() -> None:
-    """A record whose acknowledgement did not come is sent again and again, until it does."""
-    desk = Desk(FakePublisher(hold=True))
-    desk.send(b"1")
-    for _ in range(5):
-        desk.publisher.report(KafkaError._MSG_TIMED_OUT)
-        assert len(desk.outbox) == 1
-        desk.outbox.resend()
-    desk.publisher.report()
-    assert (desk.sent(), desk.heard, desk.failures) == ([b"1"] * 6, [b"1"], [])
-
-
 def test_a_full_queue_keeps_the_order() -> None:
     """What finds no room waits, and what comes later does not overtake it."""
     desk = Desk(FakePublisher(hold=True, room=2))
@@ -106,27 +94,10 @@ def test_what_is_not_stored_of_a_partition_that_is_gone_is_given_up() -> None:
     desk.send(b"1")
     desk.send(b"2")
     desk.job.tenure.is_over = True
-    desk.publisher.report(KafkaError._MSG_TIMED_OUT, count=1)
+    desk.publisher.report(KafkaError.UNKNOWN_TOPIC_OR_PART, count=1)
     desk.publisher.report(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     desk.outbox.resend()
     assert (desk.sent(), desk.failures, len(desk.outbox)) == ([b"1", b"2"], [], 0)
-
-
-def test_a_response_in_doubt_is_shown_to_whoever_takes_over() -> None:
-    """It may stand on the log although nobody heard of it: the ledger must be read from before it."""
-    desk = Desk(FakePublisher(hold=True))
-    offsets = desk.job.tenure.offsets
-    later = make_job(offset=1, tenure=desk.job.tenure)
-    later.unstored = 1
-    offsets.start(1)
-    desk.send(b"1", topic=QUEUE.responses, kind=Kind.RESPONSE)
-    desk.publisher.report(KafkaError._MSG_TIMED_OUT)
-    desk.publisher.ends[QUEUE.responses, 0] = 7
-    desk.send(b"2", topic=QUEUE.responses, kind=Kind.RESPONSE, job=later)
-    desk.outbox.resend()
-    desk.publisher.report()
-    desk.stored.take()
-    assert (offsets.committable, offsets.unfinished, offsets.ledger_start) == (0, 1, 0)
 
 
 def test_what_no_waiting_cures_is_a_failure() -> None:

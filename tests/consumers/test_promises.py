@@ -56,7 +56,6 @@ class Owner:
         self.sent: deque[int] = deque()  # requests whose response is on its way
         self.landed: deque[tuple[int, int]] = deque()  # and stands on the log, but nobody has heard of it
         self.notes: deque[tuple[int, int | None]] = deque()
-        self.doubtful: set[TaskKey] = set()
         self.commit()  # before anything runs, as the worker does
 
     def read(self) -> None:
@@ -91,14 +90,6 @@ class Owner:
     def hear(self) -> None:
         self.notes.append(self.landed.popleft())
 
-    def doubt(self) -> None:
-        """No acknowledgement came in time for the oldest response; it is sent again."""
-        offset = self.landed.popleft()[0] if self.landed else self.sent.popleft()
-        self.doubtful.add(self.log.requests[offset])
-        self.settle()
-        self.tenure.offsets.show(offset)
-        self.sent.append(offset)
-
     def settle(self) -> None:
         while self.notes:
             self.tenure.offsets.finish(*self.notes.popleft())
@@ -116,7 +107,6 @@ class Partition(RuleBasedStateMachine):
         super().__init__()
         self.log = Log()
         self.owner = Owner(self.log, self.WINDOW)
-        self.doubtful: set[TaskKey] = set()
 
     @rule(agent=AGENTS, count=st.integers(1, 4))
     def ask(self, agent: str, count: int) -> None:
@@ -169,12 +159,6 @@ class Partition(RuleBasedStateMachine):
         for _ in range(data.draw(st.integers(1, len(self.owner.landed)))):
             self.owner.hear()
 
-    @precondition(lambda self: self.owner.sent or self.owner.landed)
-    @rule()
-    def doubt(self) -> None:
-        self.owner.doubt()
-        self.doubtful |= self.owner.doubtful
-
     @rule()
     def settle(self) -> None:
         self.owner.settle()
@@ -216,17 +200,15 @@ class Partition(RuleBasedStateMachine):
     @invariant()
     def nothing_is_answered_twice(self) -> None:
         counts = Counter(key for key in self.log.outcomes if key is not None)
-        assert [key for key, count in counts.items() if count > 1 and key not in self.doubtful] == []
+        assert [key for key, count in counts.items() if count > 1] == []
 
     @invariant()
     def outcomes_stand_in_the_order_of_requests(self) -> None:
-        """But for an agent one of whose responses was in doubt: it is sent again, behind those that were not."""
         firsts = dict.fromkeys(key for key in self.log.outcomes if key is not None)
         places = {key: place for place, key in reversed(list(enumerate(self.log.requests)))}
         for agent in "abcde":
-            if not any(key[0] == agent for key in self.doubtful):
-                order = [places[key] for key in firsts if key[0] == agent]
-                assert order == sorted(order)
+            order = [places[key] for key in firsts if key[0] == agent]
+            assert order == sorted(order)
 
     def teardown(self) -> None:
         """Whatever happened before: in the end each task has an outcome, and all is committed."""

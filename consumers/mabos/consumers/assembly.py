@@ -34,8 +34,6 @@ from mabos.schemas.errors import MabosError
 from mabos.schemas.events import TaskControl
 from mabos.schemas.registry import SchemaRegistry
 
-_LINGER_MS = 5.0  # under load a fifth of the requests that 1 ms makes; what is answered when idle does not wait for it
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
@@ -77,7 +75,7 @@ def assemble(
     responses = Codec.for_topic(RESPONSE, queue.responses, registry)
     answers, stored = Answers(responses, queue), Stored()
     commits = Commits(queue.requests, assignment, limits.commit_interval_s, on_commit=metrics.note_commit)
-    publisher = Publisher(settings, client_id="mabos-worker", linger_ms=_LINGER_MS, has_thread=False)
+    publisher = Publisher(settings, client_id="mabos-worker", role="answers", has_thread=False)
     outbox = Outbox(publisher, answers, stored, on_failure=on_failure)
     delivery: Delivery = AtLeastOnce(outbox, stored, commits)
     if limits.delivery == "exactly-once":
@@ -134,5 +132,5 @@ def assemble(
 
 def _transactional_config(settings: Settings, agents: AgentGroup) -> dict[str, object]:
     """A new id each time: what fences a zombie is its place in the group (KIP-447), not its transactional id."""
-    config = librdkafka_config(settings, "producer", client_id="mabos-worker") | {"linger.ms": _LINGER_MS}
+    config = librdkafka_config(settings, "answers", client_id="mabos-worker")
     return transactional(config, f"mabos-{agents.name}-{uuid.uuid4()}")

@@ -98,14 +98,9 @@ class Stored:
         """The broker has a record, at this offset."""
         self._notes.append((outgoing.job, outgoing.kind, response_offset))
 
-    def show(self, job: Job, response_offset: int | None) -> None:
+    def show(self, job: Job, response_offset: int) -> None:
         """A response must be seen by whoever takes over."""
         self._notes.append((job, Kind.MARK, response_offset))
-
-    def doubt(self, outgoing: Outgoing) -> None:
-        """The broker may have a record, or not; it is sent again."""
-        if outgoing.kind is Kind.RESPONSE:
-            self.show(outgoing.job, None)
 
     def skip(self, job: Job, response_offset: int | None) -> None:
         """A job is done with nothing to send."""
@@ -120,7 +115,7 @@ class Stored:
             if tenure.is_over:
                 continue
             if kind is _MARK:
-                tenure.offsets.show(job.offset, response_offset)
+                tenure.offsets.show(job.offset, response_offset)  # type: ignore[arg-type]  # what is stored has a place
                 continue
             if kind is _RESPONSE or kind is None:
                 job.response_offset = response_offset

@@ -60,14 +60,14 @@ class Offsets:
         while self._finished and started and started[0] in self._finished:
             self._finished.discard(started.popleft())
 
-    def show(self, offset: int, response_offset: int | None = None) -> None:
+    def show(self, offset: int, response_offset: int) -> None:
         """As long as a record is not passed, whoever takes over must see that response.
 
         Args:
             offset: The record.
-            response_offset: The response; None for any from the end of the response log on, as it is known.
+            response_offset: The response.
         """
-        heappush(self._shown, (self._response_end if response_offset is None else response_offset, offset))
+        heappush(self._shown, (response_offset, offset))
 
     @property
     def position(self) -> int:

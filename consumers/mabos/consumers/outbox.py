@@ -1,7 +1,7 @@
 """Outbox: what a worker writes stays in hand until the broker has it.
 
-A record that the broker did not acknowledge in time is sent again, as often as it takes: the broker is away, and the
-task is not done before. So a worker outlives an outage, and only an error that no waiting cures ends it.
+While the broker is away, records wait in Kafka's client, in their order, and what finds no room there waits here. So a
+worker outlives an outage, and only an error that no waiting cures ends it.
 """
 
 from __future__ import annotations
@@ -108,12 +108,8 @@ class Outbox:
         if job.tenure.is_over:
             return  # the partition is another worker's: nobody waits for this
         smaller = self._answers.shrink(job, record) if isinstance(error, RecordTooLarge) else None
-        if smaller is not None:
-            outgoing = replace(outgoing, record=smaller)
-        elif not isinstance(error, PublishFailed) or not error.may_be_stored:
+        if smaller is None:
             self._on_failure(WorkerFailed(f"a record for {record.topic} cannot be stored: {error}"))
-            return
         else:
-            self._stored.doubt(outgoing)
-        log.warning("record not stored, sending again", topic=record.topic, cause=str(error), **names_of(job))
-        self._waiting.append(outgoing)
+            log.warning("record too large, sending a smaller one", topic=record.topic, **names_of(job))
+            self._waiting.append(replace(outgoing, record=smaller))

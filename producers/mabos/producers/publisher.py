@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -47,7 +47,7 @@ class Publisher:
     Args:
         settings: Where Kafka is.
         client_id: Shown in the broker's logs and metrics.
-        linger_ms: How long a record may wait for others to travel with, if not as the settings say.
+        role: ``answers`` is a worker's: it keeps each record until the broker has it, however long that takes.
         has_thread: Whether a thread of its own takes the reports. Else its owner calls :meth:`take_reports` now and
             then: a busy owner saves the two threads' struggle for the interpreter, once per report.
 
@@ -56,12 +56,16 @@ class Publisher:
     """
 
     def __init__(
-        self, settings: Settings, *, client_id: str, linger_ms: float | None = None, has_thread: bool = True
+        self,
+        settings: Settings,
+        *,
+        client_id: str,
+        role: Literal["producer", "answers"] = "producer",
+        has_thread: bool = True,
     ) -> None:
         self._queue_full_timeout_s = settings.queue_full_timeout_s
         self._servers = settings.bootstrap_servers
-        config = librdkafka_config(settings, "producer", client_id=client_id)
-        self._producer = Producer(config if linger_ms is None else config | {"linger.ms": linger_ms})
+        self._producer = Producer(librdkafka_config(settings, role, client_id=client_id))
         self._pid = os.getpid()
         self._stopped = False
         self._ended = False

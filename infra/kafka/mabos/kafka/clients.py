@@ -12,9 +12,15 @@ from typing import Any, Literal
 from mabos.kafka.settings import Settings
 from mabos.schemas.registry import SchemaRegistry
 
-Role = Literal["producer", "worker", "reader", "admin"]
+Role = Literal["producer", "answers", "worker", "reader", "admin"]
 
 _TOPIC_BYTES = 4_194_304  # as topics.toml has it: a dead letter is as large as the record that it keeps
+
+_ANSWERS: dict[str, Any] = {
+    "linger.ms": 5,  # under load a fifth of the requests that 1 ms makes; a worker that is idle does not wait for it
+    # For ever: the task is not done before. Given up and sent again, an answer might stand twice, or behind later ones.
+    "delivery.timeout.ms": 0,
+}
 
 log = logging.getLogger("mabos.kafka")
 
@@ -24,13 +30,16 @@ def librdkafka_config(settings: Settings, role: Role, *, client_id: str = "mabos
 
     Args:
         settings: Where the brokers are and how to sign in.
-        role: ``producer`` publishes, ``worker`` consumes in a group, ``reader`` reads by assignment, ``admin`` manages.
+        role: ``producer`` publishes, ``answers`` publishes what a worker writes, ``worker`` consumes in a group,
+            ``reader`` reads by assignment, ``admin`` manages.
         client_id: Shown in the broker's logs and metrics.
         group: The consumer group; readers that never join one still need a name.
     """
     config = _connection(settings, client_id)
     if role == "producer":
         config |= _producer(settings)
+    elif role == "answers":
+        config |= _producer(settings) | _ANSWERS
     elif role == "worker":
         config |= _reader(group) | _membership(settings)
     elif role == "reader":
