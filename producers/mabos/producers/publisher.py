@@ -31,6 +31,21 @@ _POLL_S = 0.2  # how long a stop may have to wait for the reports thread; report
 _ANY_PARTITION = -1
 
 
+class _Process:
+    """Which process this is. To ask for each record would be a system call each."""
+
+    def __init__(self) -> None:
+        self.note()
+        os.register_at_fork(after_in_child=self.note)
+
+    def note(self) -> None:
+        """Ask."""
+        self.pid = os.getpid()
+
+
+_process = _Process()
+
+
 class Record(NamedTuple):
     """A record to publish."""
 
@@ -66,7 +81,7 @@ class Publisher:
         self._queue_full_timeout_s = settings.queue_full_timeout_s
         self._servers = settings.bootstrap_servers
         self._producer = Producer(librdkafka_config(settings, role, client_id=client_id))
-        self._pid = os.getpid()
+        self._pid = _process.pid
         self._stopped = False
         self._ended = False
         self._reported = threading.Condition()
@@ -177,7 +192,7 @@ class Publisher:
         Raises:
             PublishFailed: Some records had no report within ``timeout_s``; says how many.
         """
-        if self._stopped or self._pid != os.getpid():
+        if self._stopped or self._pid != _process.pid:
             return
         self._stopped = True
         left = self.flush(timeout_s)
@@ -224,11 +239,11 @@ class Publisher:
     def _check_usable(self) -> None:
         if self._stopped:
             raise ProducerStopped("the producer is stopped: make a new one")
-        if self._pid != os.getpid():
+        if self._pid != _process.pid:
             self._check_fork()
 
     def _check_fork(self) -> None:
-        if self._pid != os.getpid():
+        if self._pid != _process.pid:
             raise ForkedClient("Kafka clients do not survive a fork: make the producer in the process that uses it")
 
     def _queue_full(self, timeout_s: float) -> PublishQueueFull:
