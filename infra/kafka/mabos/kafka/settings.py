@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     queue_full_timeout_s: float = Field(10.0, ge=0, le=900, description="how long a send waits for a full local queue")
     linger_ms: float = Field(1.0, ge=0, le=1000, description="how long a record may wait for others to travel with")
 
+    view_retention_days: int = Field(30, ge=1, le=36_500, description="how long the task view keeps a task")
+
     group_protocol: Literal["consumer", "classic"] = Field("consumer", description="consumer is KIP-848")
     classic_session_timeout_s: float = Field(10.0, ge=6, le=300, description="for the classic protocol only")
 
