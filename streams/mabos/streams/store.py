@@ -22,10 +22,10 @@ from mabos.streams.task_rows import OUTCOMES, Changes, Key, MinuteKey, MinuteRow
 _FOLDER = Path(__file__).with_name("sql")
 _TASK_COLUMNS = (
     "requested_ms, request_offset, response_offset, deadline_ms, started_ms, answered_ms, progress_ms, "
-    "progress_offset, cancel_requested_ms, partition, response_partition, progress_partition, attempt, duplicates, "
-    "superseded, error_retryable, state, task_id, agent_id, action, parent_task_id, parent_agent_id, replay_of_task_id, "
-    "replay_of_agent_id, redrive_of_task_id, redrive_of_agent_id, error_code, error_message, cancel_reason, payload, "
-    "result, progress"
+    "progress_offset, cancel_requested_ms, partition, response_partition, progress_partition, attempt, "
+    "duplicates, superseded, error_retryable, state, task_id, agent_id, action, parent_task_id, "
+    "parent_agent_id, replay_of_task_id, replay_of_agent_id, redrive_of_task_id, redrive_of_agent_id, "
+    "error_code, error_message, cancel_reason, payload, result, progress"
 )
 _NOBODY = (None, None)
 
