@@ -61,7 +61,8 @@ def _look_at_registry(settings: Settings) -> dict[str, Any]:
 
 def _look_at_view(settings: Settings) -> dict[str, Any]:
     """The database, and how far the view in it is."""
-    row = {"part": "view", "state": "down", "address": show_database(settings.database_url.get_secret_value())}
+    address = show_database(settings.database_url.get_secret_value()).partition("?")[0]  # a socket's path is long
+    row = {"part": "view", "state": "down", "address": address}
     try:
         require_extra()
         from mabos.streams.view_status import read_view_status  # noqa: PLC0415 - an extra that only some install

@@ -158,7 +158,9 @@ class Projector:
     def _take(self, store: Store) -> dict[Place, Claim]:
         """Take what the group has given, and read on from where the view is."""
         places = self._reader.places(self._membership.partitions)
-        claims = store.take(places) if places else {}
+        if not places:
+            return {}
+        claims = store.take(places)
         self._check_log(claims)
         self._reader.assign(claims)
         log.info("partitions taken", partitions=sorted(self._membership.partitions))

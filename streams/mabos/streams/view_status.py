@@ -67,9 +67,7 @@ def read_view_status(settings: Settings, cluster: Cluster) -> ViewStatus:
                     "SELECT topic, partition, next_offset, applied_at FROM partitions"
                 )
             }
-            states = dict(
-                connection.execute("SELECT state, count(*) FROM tasks GROUP BY state ORDER BY state").fetchall()
-            )
+            counted = connection.execute("SELECT state, count(*) FROM tasks GROUP BY state ORDER BY state").fetchall()
             (poisoned,) = connection.execute("SELECT count(*) FROM poisoned").fetchone() or (0,)
     except psycopg.Error as error:
         raise explain(settings, error) from error
@@ -81,4 +79,4 @@ def read_view_status(settings: Settings, cluster: Cluster) -> ViewStatus:
             places[Place(topic, partition)] = Progress(
                 next_offset=max(next_offset, begins[partition]), end_offset=end, applied_at=applied_at
             )
-    return ViewStatus(places=places, states=states, poisoned=poisoned)
+    return ViewStatus(places=places, states={state: count for state, count in counted}, poisoned=poisoned)
