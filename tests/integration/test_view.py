@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from confluent_kafka import Producer
 from pydantic import SecretStr
 
-from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
-from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
-from mabos.schemas.codec import RESPONSE, Codec
 from mabos.schemas.events import Status, TaskError, TaskResponse
 from mabos.streams.database import ensure_view, live_schema
 from mabos.streams.local_database import LocalDatabase
 from tests.support.platform import Platform
-from tests.support.view import is_caught_up, read_one, read_rows, rebuild_and_compare, running
+from tests.support.view import Answerer, is_caught_up, read_one, read_rows, rebuild_and_compare, running
 from tests.support.waiting import eventually
 
 WAIT_S = 90.0
@@ -36,24 +32,6 @@ def settings(platform: Platform, database: LocalDatabase) -> Settings:
     settings = platform.new_queue(database_url=SecretStr(database.url))
     ensure_view(settings, live_schema(settings.queue))
     return settings
-
-
-class Answerer:
-    """Answers tasks by hand, in the partition that it is told."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.topic = Queue(name=settings.queue).responses
-        self._codec = Codec.for_topic(RESPONSE, self.topic, open_registry(settings))
-        self._producer = Producer(librdkafka_config(settings, "producer"))
-
-    def answer(self, partition: int, response: TaskResponse) -> None:
-        """Publish a response."""
-        self.publish(partition, self._codec.encode(response))
-
-    def publish(self, partition: int, value: bytes) -> None:
-        """Publish any bytes as a response."""
-        self._producer.produce(self.topic, value=value, partition=partition)
-        assert self._producer.flush(30) == 0
 
 
 def wait(look: object) -> None:

@@ -7,9 +7,14 @@ from contextlib import contextmanager
 from threading import Thread
 from typing import Any
 
+from confluent_kafka import Producer
+
 from mabos.kafka.admin import Cluster
+from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
+from mabos.schemas.codec import RESPONSE, Codec
+from mabos.schemas.events import TaskResponse
 from mabos.streams.database import connect, drop_generation, ensure_view, live_schema
 from mabos.streams.projector import Projector
 
@@ -55,6 +60,29 @@ def rebuild_and_compare(settings: Settings, wait: Callable[[Callable[[], bool]],
     after = read_rows(settings)
     for table in TABLES:
         assert before[table] == after[table], table
+
+
+class Answerer:
+    """Answers tasks by hand, in the partition that it is told."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.topic = Queue(name=settings.queue).responses
+        self._codec = Codec.for_topic(RESPONSE, self.topic, open_registry(settings))
+        self._producer = Producer(librdkafka_config(settings, "producer"))
+
+    def answer(self, partition: int, response: TaskResponse, *, flush: bool = True) -> None:
+        """Publish a response."""
+        self.publish(partition, self._codec.encode(response), flush=flush)
+
+    def publish(self, partition: int, value: bytes, *, flush: bool = True) -> None:
+        """Publish any bytes as a response."""
+        self._producer.produce(self.topic, value=value, partition=partition)
+        if flush:
+            self.flush()
+
+    def flush(self) -> None:
+        """Wait until all of them are stored."""
+        assert self._producer.flush(60) == 0
 
 
 @contextmanager

@@ -79,4 +79,4 @@ def read_view_status(settings: Settings, cluster: Cluster) -> ViewStatus:
             places[Place(topic, partition)] = Progress(
                 next_offset=max(next_offset, begins[partition]), end_offset=end, applied_at=applied_at
             )
-    return ViewStatus(places=places, states={state: count for state, count in counted}, poisoned=poisoned)
+    return ViewStatus(places=places, states=dict(counted), poisoned=poisoned)
