@@ -20,6 +20,7 @@ import pytest
 
 from mabos.cli.home import PlatformHome
 from mabos.kafka.artifacts import default_cache_dir
+from mabos.kafka.database_address import local_database_url, show_database
 from mabos.kafka.image import prepare_image
 from mabos.kafka.local_registry import find_registry
 from mabos.kafka.ports import free_ports
@@ -120,6 +121,7 @@ def test_two_at_once_start_one_platform(local: Mabos) -> None:
     assert dict(line.split(maxsplit=1) for line in one.out.splitlines()) == {
         "broker": local.env["MABOS_BOOTSTRAP_SERVERS"],
         "registry": local.env["MABOS_SCHEMA_REGISTRY_URL"],
+        "database": show_database(local_database_url(Path(local.env["MABOS_HOME"]))),
         "gateway": local.env["MABOS_GATEWAY_URL"],
         "data": local.env["MABOS_HOME"],
     }
@@ -142,8 +144,9 @@ def test_status_of_what_is_up(local: Mabos) -> None:
     assert (done.code, done.err) == (0, "")
     head, *parts = done.out.splitlines()
     assert head.split() == ["part", "state", "address", "detail"]
-    assert [line.split()[:2] for line in parts] == [[part, "up"] for part in ("broker", "registry", "gateway")]
+    assert [line.split()[:2] for line in parts] == [[part, "up"] for part in ("broker", "registry", "view", "gateway")]
     assert "1 broker, topics agree" in parts[0]
+    assert "has read everything" in parts[2]
     assert max(map(len, done.out.splitlines())) <= 80
 
 
@@ -166,6 +169,8 @@ def test_a_killed_platform_leaves_nothing_but_its_data(local: Mabos) -> None:
     names = " ".join(" ".join(child.cmdline()) for child in below)
     assert "java" in names
     assert "gateway run" in names
+    assert "view run" in names
+    assert "postgres" in names
     process.kill()
     with local.start("up", "--foreground") as running:
         eventually(lambda: "· ready" in running.log(), timeout_s=UP_S)
@@ -175,11 +180,13 @@ def test_a_killed_platform_leaves_nothing_but_its_data(local: Mabos) -> None:
         assert running.process.wait(10) == 0
         steps = [line.removeprefix("· ") for line in running.log().splitlines()]
     assert steps == [
-        "starting broker and registry",
+        "starting broker, registry and database",
         "applying topics and schemas",
+        "starting view",
         "starting gateway",
         "ready",
-        "stopping gateway",
+        "stopping gateway and view",
+        "stopping database",
         "stopping registry",
         "stopping broker",
     ]
@@ -205,11 +212,13 @@ def test_make_run_brings_its_own_platform(local: Mabos) -> None:
     done = run_example(local)
     assert_everything_held(done)
     steps = [line.removeprefix("· ") for line in done.err.splitlines() if line.startswith("· ")]
-    assert steps[:4] == [
-        "starting broker and registry",
+    assert steps[:5] == [
+        "starting broker, registry and database",
         "applying topics and schemas",
+        "starting view",
         "starting gateway",
         "starting 2 workers of examples.agents",
     ]
-    assert steps[-4:] == ["stopping workers", "stopping gateway", "stopping registry", "stopping broker"]
+    stopped = [step.removeprefix("stopping ") for step in steps if step.startswith("stopping ")]
+    assert stopped == ["workers", "gateway and view", "database", "registry", "broker"]
     assert not home(local).is_running()

@@ -38,6 +38,35 @@ def test_the_defaults_are_what_mabos_up_serves() -> None:
     assert settings.queue == "tasks"
 
 
+def test_the_database_is_that_of_the_home() -> None:
+    """Unless another is set; where the path is too long for a socket, it is elsewhere."""
+    url = load_settings(home=Path("/srv/my home")).database_url.get_secret_value()
+    assert url == "postgresql://mabos@/mabos?host=/srv/my%20home/database/socket"
+    assert "host=/tmp/mabos-" in load_settings(home=Path("/" + "a" * 120)).database_url.get_secret_value()
+    other = "postgresql://me@db.example.test:5432,db2.example.test:5432/tasks"
+    assert load_settings(database_url=other).database_url.get_secret_value() == other
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://me:secret@db/tasks", '"mysql://db/tasks" is not a postgresql:// URL'),
+        ("me:secret@db", '"***" is not a postgresql:// URL'),
+        ("postgresql://me:secret@db:99999/tasks", '"postgresql://db:99999/tasks" is not a postgresql:// URL'),
+        ("postgresql://me:secret@/tasks", '"postgresql:///tasks" names no host'),
+        ("postgresql://db?password=secret", '"postgresql://db" names no database'),
+    ],
+)
+def test_a_database_url_is_refused_without_its_password(url: str, told: str) -> None:
+    """Passwords are neither in errors nor in what the settings show of themselves."""
+    (problem,) = problems(database_url=url)
+    assert problem.replace("postgresql://USER@HOST:PORT/DATABASE", "postgresql://").startswith(
+        f"MABOS_DATABASE_URL: {told}"
+    )
+    assert "secret" not in problem
+    assert "secret" not in repr(load_settings(database_url="postgresql://me:secret@db/tasks?password=secret"))
+
+
 def test_arguments_win_over_the_environment_and_that_over_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

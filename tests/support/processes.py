@@ -33,7 +33,9 @@ class WorkerProcess:
     def __init__(self, settings: Settings, group: str, folder: Path, options: Mapping[str, Any] | None = None) -> None:
         self.folder = folder
         environment = {name: value for name, value in os.environ.items() if not name.startswith("MABOS_")}
-        for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"sasl_password"}).items():
+        for name, value in settings.model_dump(
+            mode="json", exclude_none=True, exclude={"sasl_password", "database_url"}
+        ).items():
             environment[f"MABOS_{name.upper()}"] = str(value)
         self._log = folder / f"log-{next(_NUMBERS)}"
         with self._log.open("wb") as log:

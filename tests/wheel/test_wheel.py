@@ -27,6 +27,8 @@ for name in ("TaskRequest", "TaskResponse", "TaskControl"):
 assert "site-packages" in str(SCHEMA_FOLDER)
 assert len(read_topic_specs(Queue(), brokers=1)) == 4
 assert len(locked_artifacts("broker")) > 40
+from mabos.streams.store import read_sql
+assert "INSERT INTO tasks" in read_sql("write_tasks")
 """
 
 
@@ -73,7 +75,7 @@ def test_the_core_needs_no_extra(wheel: Path, tmp_path: Path) -> None:
     python = str(venv / "bin" / "python")
     run([*UV, "pip", "install", "--python", python, "-c", str(_constraints(tmp_path)), str(wheel)])
     run([python, "-W", "error", "-c", "import mabos.producers, mabos.consumers, mabos.cli.main"])
-    for verb, extra in (("gateway run", "gateway"), ("up", "local")):
+    for verb, extra in (("gateway run", "gateway"), ("up", "local"), ("view run", "view")):
         command = [str(venv / "bin" / "mabos"), *verb.split()]
         done = subprocess.run(
             command, cwd=tmp_path, env={"HOME": str(tmp_path)}, capture_output=True, text=True, timeout=60, check=False

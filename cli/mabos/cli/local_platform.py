@@ -1,4 +1,4 @@
-"""The whole platform on this machine: broker, registry, topics, schemas, gateway; all real, all ended by one stop."""
+"""The whole platform on this machine: Kafka, registry, database, view, gateway; all real, all ended by one stop."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from mabos.cli.programs import Programs
+from mabos.kafka.database_address import local_database_url
 from mabos.kafka.errors import LocalPlatformError
 from mabos.kafka.folder import DataFolder
 from mabos.kafka.local_broker import LocalBroker
@@ -83,19 +84,28 @@ class LocalPlatform:
         self._stack.callback(gateway_folder.close)
         gateway_folder.open()  # first: it waits for the gateway of a killed owner, which has the port too
         require_free(self._gateway_port, name="gateway", setting="MABOS_GATEWAY_URL")
-        self._step("starting broker and registry")
-        self._start_broker_and_registry()
+        self._step("starting broker, registry and database")
+        self._start_servers()
         self._step("applying topics and schemas")
         prepare_queue(self.settings)
-        self._step("starting gateway")
         programs = Programs(self.settings.home / "logs")
-        self._stop_later("gateway", programs.stop)
+        self._stop_later("gateway and view", programs.stop)
+        self._step("starting view")
+        self._start_view(programs)
+        self._step("starting gateway")
         arguments = ["-m", "mabos.cli.main", "gateway", "run"]
         kept_open = [gateway_folder.lock_fd]
         programs.run("gateway", arguments, is_ready=self._gateway_answers, kept_open=kept_open)
 
-    def _start_broker_and_registry(self) -> None:
-        """Start both at once, since each keeps one core busy for seconds."""
+    def _start_view(self, programs: Programs) -> None:
+        """Make its tables first: whoever asks it finds them, be it in the first second."""
+        from mabos.streams.database import ensure_view, live_schema  # noqa: PLC0415 - an extra that only some install
+
+        ensure_view(self.settings, live_schema(self.settings.queue))
+        programs.run("view", ["-m", "mabos.cli.main", "view", "run"])
+
+    def _start_servers(self) -> None:
+        """Start them at once, since each keeps one core busy for seconds."""
         home, logs, cache_dir = self.settings.home, self.settings.home / "logs", self.settings.cache_dir
         broker = LocalBroker(
             self._broker_port, data_dir=home / "broker", log_file=logs / "broker.log", cache_dir=cache_dir
@@ -103,13 +113,22 @@ class LocalPlatform:
         registry = LocalRegistry(
             self._registry_port, data_dir=home / "registry", log_file=logs / "registry.log", cache_dir=cache_dir
         )
-        with ThreadPoolExecutor(2) as pool:
-            starts = [pool.submit(broker.start), pool.submit(registry.start)]
-        for name, stop, start in zip(("broker", "registry"), (broker.stop, registry.stop), starts, strict=True):
-            if start.exception() is None:
+        parts: list[tuple[str, Callable[[], None], Callable[[], None]]] = [
+            ("broker", broker.start, broker.stop),
+            ("registry", registry.start, registry.stop),
+        ]
+        if has_local_database(self.settings):
+            from mabos.streams.local_database import LocalDatabase  # noqa: PLC0415 - an extra that only some install
+
+            database = LocalDatabase(home, log_file=logs / "database.log")
+            parts.append(("database", database.start, database.stop))
+        with ThreadPoolExecutor(len(parts)) as pool:
+            starts = [pool.submit(start) for _, start, _ in parts]
+        for (name, _, stop), started in zip(parts, starts, strict=True):
+            if started.exception() is None:
                 self._stop_later(name, stop)
-        for start in starts:
-            start.result()
+        for started in starts:
+            started.result()
 
     def _step(self, text: str) -> None:
         if self._is_cancelled():
@@ -122,6 +141,11 @@ class LocalPlatform:
 
     def _gateway_answers(self) -> bool:
         return http_status(self.settings.gateway_url + "/healthz") == 200
+
+
+def has_local_database(settings: Settings) -> bool:
+    """Whether the settings mean the database of this home; any other is somebody else's to start."""
+    return settings.database_url.get_secret_value() == local_database_url(settings.home)
 
 
 def local_port(setting: str, url: str) -> int:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from mabos.cli import gateway, platform, schema, send, status, tasks, topics, worker
+from mabos.cli import gateway, platform, schema, send, status, tasks, topics, view, worker
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import EXIT_AWAY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 from mabos.cli.output import make_streams_safe, print_error, print_note
@@ -22,9 +22,10 @@ from mabos.consumers.errors import CallTimeout, InvalidHandler, WorkerFailed
 from mabos.kafka.errors import BrokerUnavailable, InvalidSettings
 from mabos.producers.errors import PublishError
 from mabos.schemas.errors import IncompatibleSchema, InvalidTask, MabosError, RegistryUnavailable, SchemaError
+from mabos.streams.errors import DatabaseUnavailable
 
 _USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, SchemaError)
-_AWAY_ERRORS = (BrokerUnavailable, RegistryUnavailable, PublishError, CallTimeout, WorkerFailed)
+_AWAY_ERRORS = (BrokerUnavailable, RegistryUnavailable, DatabaseUnavailable, PublishError, CallTimeout, WorkerFailed)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,6 +45,7 @@ app.command("send", epilog="Example: mabos send --agent support-01 --action echo
 app.command("call", epilog="Example: mabos call --agent support-01 --action echo --timeout 5")(send.call)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(worker.app, name="worker")
+app.add_typer(view.app, name="view")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schema.app, name="schema")
 app.add_typer(gateway.app, name="gateway")

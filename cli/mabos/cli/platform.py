@@ -12,6 +12,7 @@ from mabos.cli.local_platform import LocalPlatform, StartCancelled
 from mabos.cli.options import OutputOption, YesOption
 from mabos.cli.output import Output, print_note, print_record, print_step
 from mabos.cli.signals import StopRequest, call_on_signals
+from mabos.kafka.database_address import show_database
 from mabos.kafka.image import prepare_image
 from mabos.kafka.local_registry import find_registry
 from mabos.kafka.settings import Settings, load_settings
@@ -24,7 +25,7 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop it with Ctrl-C.")] = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Start broker, registry, topics, schemas and gateway on this machine; the first time it downloads them."""
+    """Start broker, registry, database, topics, schemas, view and gateway here; the first time it downloads them."""
     settings = load_settings()
     home = PlatformHome(settings.home)
     if foreground:
@@ -85,6 +86,7 @@ def _addresses(settings: Settings) -> dict[str, str]:
     return {
         "broker": settings.bootstrap_servers,
         "registry": settings.schema_registry_url,
+        "database": show_database(settings.database_url.get_secret_value()),
         "gateway": settings.gateway_url,
         "data": str(settings.home),
     }

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from mabos.kafka.artifacts import default_cache_dir
+from mabos.kafka.database_address import check_database_url, local_database_url
 from mabos.kafka.errors import InvalidSettings
 
 _PREFIX = "MABOS_"
@@ -30,6 +31,11 @@ _TEST_PREFIX = "MABOS_TEST_"  # the test suite's own switches
 _QUEUE = re.compile(r"[a-z0-9][a-z0-9-]*\Z")
 _SERVER = re.compile(r"(?:[^\s:/\[\]]+|\[[0-9a-fA-F:.]+\]):[0-9]{1,5}\Z")
 _USER_INFO = re.compile(r"//[^/\s]*@")
+
+
+def _local_database(found: dict[str, Any]) -> SecretStr:
+    """The database of the home that was set; that of the default one where the home is refused."""
+    return SecretStr(local_database_url(found.get("home") or _data_folder()))
 
 
 def _data_folder() -> Path:
@@ -48,6 +54,9 @@ class Settings(BaseSettings):
     gateway_url: str = Field("http://127.0.0.1:8000", description="where the HTTP door is")
     home: Path = Field(default_factory=_data_folder, description="where the local platform keeps its data")
     cache_dir: Path = Field(default_factory=default_cache_dir, description="downloads and what the registry told")
+    database_url: SecretStr = Field(
+        default_factory=_local_database, description="PostgreSQL of the task view; by default the one in home"
+    )
     queue: str = Field("tasks", description="the queue; its topics are mabos.<queue>.requests, .responses, ...")
 
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -60,6 +69,8 @@ class Settings(BaseSettings):
     publish_timeout_s: float = Field(30.0, gt=0, le=900, description="after this a record not acknowledged has failed")
     queue_full_timeout_s: float = Field(10.0, ge=0, le=900, description="how long a send waits for a full local queue")
     linger_ms: float = Field(1.0, ge=0, le=1000, description="how long a record may wait for others to travel with")
+
+    view_retention_days: int = Field(30, ge=1, le=36_500, description="how long the task view keeps a task")
 
     group_protocol: Literal["consumer", "classic"] = Field("consumer", description="consumer is KIP-848")
     classic_session_timeout_s: float = Field(10.0, ge=6, le=300, description="for the classic protocol only")
@@ -93,6 +104,12 @@ class Settings(BaseSettings):
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f'"{_mask(value)}" is not an http:// or https:// URL')
         return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database(cls, value: SecretStr) -> SecretStr:
+        check_database_url(value.get_secret_value())
+        return value
 
     @field_validator("queue")
     @classmethod
@@ -133,7 +150,10 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - each setting 
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
-        problems += [_say(detail) for detail in error.errors()]
+        told = [
+            detail for detail in error.errors() if detail["type"] != "default_factory_not_called"
+        ]  # another is wrong
+        problems += [_say(detail) for detail in told]
     except (ValueError, OSError) as error:  # the file is no TOML, or cannot be read
         problems.append(f"{_config_file()}: {error}")
     if settings is None or problems:
@@ -151,11 +171,12 @@ def _find_file_problems() -> list[str]:
     if not file.is_file():
         return [f"MABOS_CONFIG: there is no file {file}"] if os.environ.get("MABOS_CONFIG") else []
     try:
-        holds_secret = "sasl_password" in tomllib.loads(file.read_text(encoding="utf-8"))
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
     except (ValueError, OSError):
         return []  # said where the settings are read
-    if holds_secret and os.name == "posix" and file.stat().st_mode & 0o077:
-        return [f"{file}: holds sasl_password and others can read it: run `chmod 600 {file}`"]
+    for name in ("sasl_password", "database_url"):
+        if name in found and os.name == "posix" and file.stat().st_mode & 0o077:
+            return [f"{file}: holds {name} and others can read it: run `chmod 600 {file}`"]
     return []
 
 

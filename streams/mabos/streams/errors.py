@@ -1,0 +1,30 @@
+"""What can go wrong in this room.
+
+::
+
+    MabosError
+    ├── DatabaseUnavailable   no PostgreSQL answers at the database URL, or it does not let us in
+    ├── DatabaseRefused       PostgreSQL answers, and will not do what was asked
+    ├── ViewMissing           the queue has no view in this database yet
+    └── ProjectorFailed       the projector cannot go on; nothing half done was kept
+"""
+
+from __future__ import annotations
+
+from mabos.schemas.errors import MabosError
+
+
+class DatabaseUnavailable(MabosError):
+    """No PostgreSQL answers at the database URL, or it does not let us in."""
+
+
+class DatabaseRefused(MabosError):
+    """PostgreSQL answers, and will not do what was asked: a right is missing, or it is too old."""
+
+
+class ViewMissing(MabosError):
+    """The queue has no view in this database: no projector ever ran for it."""
+
+
+class ProjectorFailed(MabosError):
+    """The projector cannot go on, and only a restart or a person can cure it."""

@@ -1,0 +1,53 @@
+-- What a connection of the projector collects a batch in. Emptied by each commit.
+
+CREATE TEMPORARY TABLE IF NOT EXISTS new_tasks (
+    requested_ms        bigint,
+    request_offset      bigint,
+    response_offset     bigint,
+    deadline_ms         bigint,
+    started_ms          bigint,
+    answered_ms         bigint,
+    progress_ms         bigint,
+    progress_offset     bigint,
+    cancel_requested_ms bigint,
+    partition           integer,
+    response_partition  integer,
+    progress_partition  integer,
+    attempt             integer,
+    duplicates          integer,
+    superseded          integer,
+    error_retryable     boolean,
+    state               text COLLATE "C",
+    task_id             text COLLATE "C",
+    agent_id            text COLLATE "C",
+    action              text COLLATE "C",
+    parent_task_id      text COLLATE "C",
+    parent_agent_id     text COLLATE "C",
+    replay_of_task_id   text COLLATE "C",
+    replay_of_agent_id  text COLLATE "C",
+    redrive_of_task_id  text COLLATE "C",
+    redrive_of_agent_id text COLLATE "C",
+    error_code          text,
+    error_message       text,
+    cancel_reason       text,
+    payload             text,
+    result              text,
+    progress            text
+) ON COMMIT DELETE ROWS;
+
+CREATE TEMPORARY TABLE IF NOT EXISTS new_minutes (
+    agent_id    text COLLATE "C",
+    action      text COLLATE "C",
+    minute_ms   bigint,
+    requested   integer,
+    completed   integer,
+    failed      integer,
+    rejected    integer,
+    cancelled   integer,
+    expired     integer,
+    timed_out   integer,
+    wait_ms_sum bigint,
+    run_ms_sum  bigint,
+    wait_counts integer[],
+    run_counts  integer[]
+) ON COMMIT DELETE ROWS;

@@ -1,0 +1,95 @@
+"""The task view on a real broker and database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from mabos.kafka.settings import Settings
+from mabos.producers import TaskProducer
+from mabos.schemas.events import Status, TaskError, TaskResponse
+from mabos.streams.database import ensure_view, live_schema
+from mabos.streams.local_database import LocalDatabase
+from tests.support.platform import Platform
+from tests.support.view import Answerer, is_caught_up, read_one, read_rows, rebuild_and_compare, running
+from tests.support.waiting import eventually
+
+WAIT_S = 90.0
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[LocalDatabase]:
+    """A database for the tests of this module."""
+    with LocalDatabase() as running_one:
+        yield running_one
+
+
+@pytest.fixture
+def settings(platform: Platform, database: LocalDatabase) -> Settings:
+    """A queue of the test's own, with its view in that database."""
+    settings = platform.new_queue(database_url=SecretStr(database.url))
+    ensure_view(settings, live_schema(settings.queue))
+    return settings
+
+
+def wait(look: object) -> None:
+    eventually(look, timeout_s=WAIT_S)  # type: ignore[arg-type, type-var]
+
+
+def test_a_task_becomes_a_row(settings: Settings) -> None:
+    """Queued, in progress, answered: the row follows; a second answer and a second request are counted."""
+    answerer = Answerer(settings)
+    with TaskProducer(settings) as producer, running(settings):
+        place = producer.send_task_request(agent_id="a", task_id="t", payload={"action": "sum"}).result()
+        wait(lambda: read_one(settings, "SELECT state FROM tasks") == ("queued",))
+        for status in (Status.IN_PROGRESS, Status.FAILED, Status.COMPLETED):
+            error = TaskError(code="broken", message="it broke") if status is Status.FAILED else None
+            answerer.answer(
+                place.partition,
+                TaskResponse(task_id="t", agent_id="a", status=status, error=error, attempt=2, started_at_ms=5),
+            )
+        producer.send_task_request(agent_id="a", task_id="t", payload={"action": "sum"}).result()
+        producer.cancel_task(agent_id="a", task_id="t", reason="why not").result()
+        wait(lambda: is_caught_up(settings))
+    found = read_one(
+        settings,
+        "SELECT state, action, attempt, error_code, superseded, duplicates, cancel_reason, request_offset, payload"
+        " FROM tasks",
+    )
+    assert found == ("failed", "sum", 2, "broken", 1, 1, "why not", place.offset, '{"action":"sum"}')
+    assert read_one(settings, "SELECT requested, failed, completed, run_counts[118] FROM agent_minutes") == (1, 1, 0, 1)
+    rebuild_and_compare(settings, wait)
+
+
+def test_poison_is_noted_and_passed(settings: Settings) -> None:
+    """With its place and cause; what comes after it in its partition is in the view."""
+    answerer = Answerer(settings)
+    answerer.publish(3, b"\x01no avro")
+    answerer.answer(3, TaskResponse(task_id="t", agent_id="a", status=Status.COMPLETED))
+    with running(settings):
+        wait(lambda: read_one(settings, "SELECT state FROM tasks") == ("completed",))
+    found = read_one(settings, 'SELECT topic, partition, "offset", code FROM poisoned')
+    assert found == (answerer.topic, 3, 0, "bad_magic")
+
+
+def test_the_database_may_go_and_come_back(settings: Settings, database: LocalDatabase) -> None:
+    """Killed in mid-run, it is waited for; the projector goes on at its place, and the view is as if nothing was."""
+    answerer = Answerer(settings)
+    with TaskProducer(settings) as producer, running(settings, batch_records=50) as projector:
+        for number in range(300):
+            producer.send_task_request(agent_id=f"a-{number % 7}", payload={"action": "x", "n": number})
+        producer.flush()
+        wait(lambda: projector.batches > 2)
+        database.kill()
+        wait(lambda: projector.unready() == "the database does not answer")
+        for number in range(300):
+            producer.send_task_request(agent_id=f"a-{number % 7}", payload={"action": "y", "n": number})
+        producer.flush()
+        answerer.answer(1, TaskResponse(task_id="t", agent_id="a", status=Status.COMPLETED))
+        database.start()
+        wait(lambda: is_caught_up(settings))
+        assert len(read_rows(settings)["tasks"]) == 601
+        wait(lambda: projector.unready() is None and set(projector.lag.values()) == {0})
+    rebuild_and_compare(settings, wait)

@@ -1,0 +1,186 @@
+"""The store on a real database: rows as the pure fold has them, fenced, and a record that PostgreSQL refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from mabos.kafka.settings import Settings
+from mabos.schemas.events import TaskRequest
+from mabos.streams.batch import Batch, Poison
+from mabos.streams.database import (
+    connect,
+    drop_generation,
+    ensure_view,
+    live_schema,
+    next_schema,
+    require_view,
+    swap_generations,
+)
+from mabos.streams.errors import DatabaseUnavailable, ViewMissing
+from mabos.streams.local_database import LocalDatabase
+from mabos.streams.places import Claim, Place
+from mabos.streams.store import Fenced, RecordRefused, Store
+from mabos.streams.task_rows import Entry
+from tests.streams.test_task_rows import Log, logs, readings
+from tests.support.view import TABLES, read_rows
+
+T0 = 1_700_000_000_000
+PLACE = Place("requests", 0)
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[Settings]:
+    """Settings of a database of this module's own."""
+    with LocalDatabase() as database:
+        yield Settings(database_url=SecretStr(database.url), queue="my-tasks")
+
+
+@pytest.fixture
+def schema(settings: Settings) -> str:
+    """An empty view."""
+    schema = live_schema(settings.queue)
+    drop_generation(settings, schema)
+    ensure_view(settings, schema)
+    return schema
+
+
+def open_store(settings: Settings, schema: str) -> Store:
+    return Store(connect(settings, schema))
+
+
+def ask(offset: int, task_id: str = "t", payload: str = "{}") -> Entry:
+    return Entry(TaskRequest(task_id=task_id, agent_id="a", payload_json=payload), PLACE, offset, T0 + offset, None)
+
+
+def batch_of(*entries: Entry) -> Batch:
+    return Batch(entries=list(entries), ends={e.place: e.offset + 1 for e in entries}, records=len(entries))
+
+
+def apply_all(store: Store, batches: list[list[Entry]]) -> None:
+    claims = store.take({entry.place for batch in batches for entry in batch})
+    for batch in filter(None, batches):
+        made = batch_of(*batch)
+        store.apply(made, claims)
+        claims |= {place: Claim(epoch=claims[place].epoch, next_offset=end) for place, end in made.ends.items()}
+
+
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), log=logs())
+def test_any_batching_gives_the_same_tables(settings: Settings, data: st.DataObject, log: Log) -> None:
+    """Row for row and column for column, minutes and histograms too."""
+    found = []
+    for batches in (data.draw(readings(log)), [[entry] for entry in log.all()]):
+        schema = live_schema(settings.queue)
+        ensure_view(settings, schema)
+        with connect(settings, schema) as connection:
+            connection.execute(f"TRUNCATE {', '.join(TABLES)}, partitions")  # type: ignore[arg-type]  # our own names
+        store = open_store(settings, schema)
+        apply_all(store, batches)
+        store.close()
+        found.append(read_rows(settings))
+    assert found[0] == found[1]
+
+
+def test_a_batch_applied_again_changes_nothing(settings: Settings, schema: str) -> None:
+    """Whoever does not know whether it was applied finds that its partition has moved on."""
+    store = open_store(settings, schema)
+    claims = store.take([PLACE])
+    store.apply(batch_of(ask(0), ask(1)), claims)
+    before = read_rows(settings)
+    with pytest.raises(Fenced):
+        store.apply(batch_of(ask(0), ask(1)), claims)
+    assert read_rows(settings) == before
+    assert store.take([PLACE])[PLACE].next_offset == 2
+    store.close()
+
+
+def test_a_zombie_changes_nothing(settings: Settings, schema: str) -> None:
+    """Once another has taken the partition, also when it has applied nothing yet."""
+    old, new = open_store(settings, schema), open_store(settings, schema)
+    claims = old.take([PLACE])
+    newer = new.take([PLACE])
+    assert newer[PLACE].epoch > claims[PLACE].epoch
+    with pytest.raises(Fenced):
+        old.apply(batch_of(ask(0)), claims)
+    assert read_rows(settings)["tasks"] == []
+    new.apply(batch_of(ask(0)), newer)
+    assert len(read_rows(settings)["tasks"]) == 1
+    old.close()
+    new.close()
+
+
+def test_a_value_that_postgresql_refuses_is_told_apart(settings: Settings, schema: str) -> None:
+    """Nothing of its batch is kept, and the store goes on with the next."""
+    store = open_store(settings, schema)
+    claims = store.take([PLACE])
+    bad = replace(ask(1, "bad"), offset=2**70)
+    with pytest.raises(RecordRefused):
+        store.apply(Batch(entries=[ask(0), bad], ends={PLACE: 2}, records=2), claims)
+    assert read_rows(settings)["tasks"] == []
+    noted = Poison(place=PLACE, offset=0, at_ms=T0, code="database", cause="too large")
+    store.apply(Batch(poison=[noted], ends={PLACE: 1}, records=1), claims)
+    assert read_rows(settings)["poisoned"][0][:4] == ("requests", 0, 0, "database")
+    store.close()
+
+
+def test_the_next_generation_takes_the_place_of_the_live_one(settings: Settings, schema: str) -> None:
+    """For readers at once; for a projector of the old one, its partitions are taken."""
+    store = open_store(settings, schema)
+    claims = store.take([PLACE])
+    store.apply(batch_of(ask(0, "old")), claims)
+    claims = {PLACE: Claim(epoch=1, next_offset=1)}
+    ensure_view(settings, next_schema(settings.queue))
+    other = open_store(settings, next_schema(settings.queue))
+    other.apply(batch_of(ask(0, "new")), other.take([PLACE]))
+    other.close()
+    with require_view(settings, schema) as reader:
+        query = "SELECT task_id FROM tasks"
+        assert reader.execute(query).fetchall() == [("old",)]
+        swap_generations(settings, settings.queue)
+        assert reader.execute(query).fetchall() == [("new",)]
+    with pytest.raises(Fenced):
+        store.apply(batch_of(ask(1, "more")), claims)
+    claims = store.take([PLACE])
+    store.apply(batch_of(ask(1, "more")), claims)
+    assert sorted(row[17] for row in read_rows(settings)["tasks"]) == ["more", "new"]
+    store.close()
+
+
+def test_old_tasks_are_forgotten_a_few_at_a_time(settings: Settings, schema: str) -> None:
+    """The oldest first, until none is left of before the limit."""
+    store = open_store(settings, schema)
+    store.apply(batch_of(*[ask(n, f"t{n}") for n in range(5)]), store.take([PLACE]))
+    limit = datetime.fromtimestamp((T0 + 3) / 1000, UTC)
+    assert [store.forget_before(limit, at_most=2) for _ in range(3)] == [2, 1, 0]
+    assert sorted(row[17] for row in read_rows(settings)["tasks"]) == ["t3", "t4"]
+    store.close()
+
+
+def test_what_is_missing_is_one_line(settings: Settings) -> None:
+    """No view yet, or no database."""
+    with pytest.raises(ViewMissing, match="has no view yet: run `mabos view run`"):
+        require_view(settings, live_schema("nothing"))
+    away = settings.model_copy(update={"database_url": SecretStr("postgresql://u:secret@127.0.0.1:1/x")})
+    with pytest.raises(DatabaseUnavailable) as caught:
+        require_view(away, live_schema("nothing"))
+    assert str(caught.value) == (
+        "no PostgreSQL answers at postgresql://127.0.0.1:1/x: start one with `mabos up`, or set MABOS_DATABASE_URL"
+    )
+
+
+@pytest.mark.parametrize("queue", ["tasks", "tasks-next", "next-tasks", "a" * 100, "a" * 99 + "b"])
+def test_each_queue_has_schemas_of_its_own(queue: str) -> None:
+    """Names that PostgreSQL does not cut, and that no other queue has."""
+    names = {live_schema(queue), next_schema(queue)}
+    assert all(len(name) <= 63 for name in names)
+    others: set[Any] = {"tasks", "tasks-next", "next-tasks", "a" * 100, "a" * 99 + "b"} - {queue}
+    assert names.isdisjoint({name for other in others for name in (live_schema(other), next_schema(other))})
