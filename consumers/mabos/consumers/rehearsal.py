@@ -1,8 +1,8 @@
 """A rehearsal: today's handlers run over a task of the past, and nothing goes out.
 
 They run as in a worker: the same triage, the same attempts, retries included. But progress is checked and dropped, who
-asks or sends is refused, and an ``on_error`` function is not told. The time is that of the recording where deadlines are
-concerned, and no pause before a retry is waited for.
+asks or sends is refused, and an ``on_error`` function is not told. Deadlines are looked at with the recording's clock,
+and no pause before a retry is waited for.
 """
 
 from __future__ import annotations

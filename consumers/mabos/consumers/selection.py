@@ -165,7 +165,7 @@ def _missing(selection: Selection, bounds: Bounds, partition: int, wanted: Stret
         yield f"partition {partition}: {_offsets(wanted.begin, min(begin, wanted.end))} gone: the log begins at {begin}"
     elif 0 < begin == wanted.begin and partition not in selection.begin:
         yield f"partition {partition}: the log begins at {begin}: what was before is gone"
-    if wanted.end > end:
+    if wanted.end > max(end, wanted.begin):
         beyond = _offsets(max(end, wanted.begin), wanted.end)
         yield f"partition {partition}: {beyond} not there yet: the log ends at {end}"
     elif wanted.begin > end and partition in selection.begin:
