@@ -57,24 +57,18 @@ def replayed(settings: Settings) -> Counter[str]:
     return Counter(str(one.position) for one in found if one is not None)
 
 
-def test_inspect_shows_counts_and_limits(settings: Settings, mabos: Mabos, in_process: InProcess) -> None:
+def test_inspect_shows_counts_and_limits(
+    settings: Settings, mabos: Mabos, in_process: InProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Rows for people and for programs; what is left out, and what is not in the log, is said beside them."""
     publish(settings, 20)
     work_off(settings)
+    capsys.readouterr()  # what the worker has logged
     run = in_process(mabos)
     table = run("replay", "inspect", "--agent", "a-1", "--limit", "3")
     assert table.code == 0
-    assert table.out.splitlines()[0].split() == [
-        "appended",
-        "at",
-        "task",
-        "id",
-        "agent",
-        "id",
-        "action",
-        "status",
-        "position",
-    ]
+    assert table.out.startswith("appended at ")
+    assert table.out.splitlines()[0].endswith("action  status     position")
     assert len(table.out.splitlines()) == 4
     assert "these are the first 3" in table.err
     rows = run("replay", "inspect", "--status", "completed", "-o", "ndjson").rows()
@@ -88,7 +82,12 @@ def test_inspect_shows_counts_and_limits(settings: Settings, mabos: Mabos, in_pr
 
 
 def test_verify_tells_what_differs_and_ends_with_1(
-    settings: Settings, mabos: Mabos, in_process: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    mabos: Mabos,
+    in_process: InProcess,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """The action, the task, the place and both values; what is allowed or ignored is no difference."""
     (tmp_path / "agents_v2.py").write_text(V2)
@@ -100,6 +99,7 @@ def test_verify_tells_what_differs_and_ends_with_1(
     assert "nothing was compared" in nothing.err
     publish(settings, 6)
     work_off(settings)
+    capsys.readouterr()
     told = run("replay", "verify", "agents_v2:agents", "--show", "2")
     assert told.code == 1
     assert "greet   6         0       6         0 %" in told.out
@@ -160,7 +160,6 @@ def test_ctrl_c_stops_a_reprocess_and_tells_how_to_go_on(settings: Settings, mab
     ("arguments", "code"),
     [
         (("replay", "inspect"), 3),
-        (("replay", "reprocess", "--yes"), 3),
         (("replay", "inspect", "--from", "x"), 2),
         (("replay", "inspect", "--since", "2h", "--until", "3h"), 2),
         (("replay", "reprocess", "--resume", "01890000-0000-7000-8000-000000000000"), 2),

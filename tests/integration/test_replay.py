@@ -32,7 +32,6 @@ from mabos.consumers import (
     find_reach,
 )
 from mabos.consumers.lineage import read_replay_of
-from mabos.consumers.log import read_log
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.partitioner import partition_of
@@ -278,16 +277,14 @@ def test_a_reprocessing_is_throttled_stops_in_order_and_goes_on(settings: Settin
     publish(settings, 20)
     plan = make_plan(settings)
     job = reprocess(settings, plan, rate=50, expected=120)
+    began_s = time.monotonic()
     job.start()
     eventually(lambda: job.progress.done >= 40, timeout_s=60)
+    assert time.monotonic() - began_s >= 39 / 50 - 0.1  # it may make up for a tenth of a second
     job.stop()
     stopped = job.result(60)
     assert not stopped.is_whole
     assert stopped.total == job.progress.done == sum(replayed(settings).values()) < 120
-    topic = Queue(name=settings.queue).requests
-    log = read_log(settings, topic, plan.reach.requests_end, Cluster(settings).end_offsets(topic))
-    times_ms = [message.timestamp()[1] for message in log]
-    assert max(times_ms) - min(times_ms) >= ((len(times_ms) - 1) / 50 - 0.2) * 1000
     rest = reprocess(settings, plan).run()
     assert (rest.published_before, rest.total) == (stopped.total, 120 - stopped.total)
     assert set(replayed(settings).values()) == {1}

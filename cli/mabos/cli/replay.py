@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import islice
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -41,7 +41,7 @@ from mabos.cli.selecting import (
     UntilOption,
     select,
 )
-from mabos.cli.signals import call_on_signals
+from mabos.cli.signals import stopped_by_signals
 from mabos.cli.worker import load_agents
 from mabos.consumers.history import History, find_reach
 from mabos.consumers.inspection import Inspection
@@ -230,9 +230,8 @@ def _run(job: Replay[R], what: str) -> R:
             raise KeyboardInterrupt
         job.stop()
 
-    call_on_signals(stop)
     job.start()
-    with _bar(what, lambda: job.progress):
+    with stopped_by_signals(stop), _bar(what, lambda: job.progress):
         while job.is_running:
             with suppress(TimeoutError):
                 job.result(_LOOK_EVERY_S)
