@@ -63,7 +63,7 @@ def test_the_later_of_two_beginnings_counts() -> None:
         (one(42, 100), {"begin": {0: 0}}, "partition 0: offsets 0 to 41 are gone: the log begins at 42"),
         (one(42, 100), {"begin": {0: 41}}, "partition 0: offset 41 is gone: the log begins at 42"),
         (one(42, 100), {"begin": {0: 0}, "end": {0: 10}}, "partition 0: offsets 0 to 9 are gone: the log begins at 42"),
-        (one(42, 100), {}, "partition 0: the log begins at 42: what was before is gone"),
+        (one(42, 100), {}, "what was before is gone: the log begins at 0:42"),
         (one(0, 100), {"end": {0: 102}}, "partition 0: offsets 100 to 101 are not there yet: the log ends at 100"),
         (one(0, 100), {"begin": {0: 200}}, "partition 0: offset 200 is not there yet: the log ends at 100"),
         (
@@ -81,8 +81,14 @@ def test_what_is_not_in_the_log_is_said(bounds: Bounds, wanted: dict[str, Any], 
 def test_a_time_that_the_log_may_not_reach_back_to_is_said() -> None:
     """Where the first record since then is the oldest there is, some before it may be gone; else nothing is missing."""
     bounds = Bounds(begin={0: 42}, end={0: 100}, since={0: 42})
-    assert reach(bounds, since_ms=1).remarks == ("partition 0: the log begins at 42: what was before is gone",)
+    assert reach(bounds, since_ms=1).remarks == ("what was before is gone: the log begins at 0:42",)
     assert reach(Bounds(begin={0: 42}, end={0: 100}, since={0: 43}), since_ms=1).remarks == ()
+
+
+def test_a_log_that_was_cut_everywhere_is_said_in_one_line() -> None:
+    """As any log is that is older than its retention."""
+    bounds = Bounds(begin={0: 42, 1: 0, 2: 7}, end=dict.fromkeys(range(3), 100))
+    assert reach(bounds).remarks == ("what was before is gone: the log begins at 0:42, 2:7",)
 
 
 @pytest.mark.parametrize(

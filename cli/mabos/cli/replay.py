@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import time
@@ -43,7 +44,7 @@ from mabos.cli.selecting import (
 )
 from mabos.cli.signals import stopped_by_signals
 from mabos.cli.worker import load_agents
-from mabos.consumers.history import History, find_reach
+from mabos.consumers.history import MAX_CHUNK_TASKS, History, find_reach
 from mabos.consumers.inspection import Inspection
 from mabos.consumers.plans import Deadlines, Plans, ReplayPlan
 from mabos.consumers.replays import Progress, Replay
@@ -96,21 +97,22 @@ def inspect(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         _count(settings, selection, output)
         return
     reach = find_reach(settings, selection)
-    history = History(settings, open_registry(settings), selection, reach)
     if limit is None and output is Output.TABLE:
         limit = _TABLE_ROWS
-    tasks = iter(history)
+    chunk = MAX_CHUNK_TASKS if limit is None or selection.statuses else limit
+    history = History(settings, open_registry(settings), selection, reach, chunk_tasks=chunk)
+    shown = itertools.count()
     kept: list[dict[str, Any]] = []
     with _bar("reading", lambda: Progress(done=history.done, total=reach.records, unit="records")):
-        rows = (row_of(task, output) for task in islice(tasks, limit))
+        rows = (row_of(task, output) for task, _ in zip(islice(history, limit), shown, strict=False))
         if output is Output.NDJSON:
             print_rows(rows, _COLUMNS, output)
         else:
             kept += rows  # the bar is gone before the first line is printed
     if output is not Output.NDJSON:
         print_rows(kept, _COLUMNS, output)
-    if limit is not None and next(tasks, None) is not None:
-        print_note(f"these are the first {limit}: --limit shows more, --count counts them all")
+    if next(shown) == limit:
+        print_note(f"these are the first {limit}: there may be more, --limit shows them, --count counts them")
     print_remarks([*reach.remarks, *history.remarks])
 
 

@@ -41,7 +41,7 @@ def print_reprocessed(done: Reprocessed, output: Output, *, would: str = "") -> 
     """Print what was published, or would be."""
     if output is not Output.TABLE:
         actions = [{"action": action, "tasks": number} for action, number in done.tasks.items()]
-        row = {"replay": done.replay_id, "tasks": done.total, "actions": actions}
+        row = {"replay": None if would else done.replay_id, "tasks": done.total, "actions": actions}
         row |= {"published_before": done.published_before, "replays_passed_over": done.replays}
         print_record(row | {"remarks": list(done.remarks), "is_whole": done.is_whole}, output)
         return

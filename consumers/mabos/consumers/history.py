@@ -24,7 +24,9 @@ from mabos.schemas.codec import REQUEST, RESPONSE, Codec
 from mabos.schemas.errors import DecodeError
 from mabos.schemas.registry import SchemaRegistry
 
-_CHUNK_TASKS = 20_000
+MAX_CHUNK_TASKS = 20_000
+"""How many tasks are joined with their outcomes at a time."""
+
 _CHUNK_BYTES = 64 * 1024 * 1024
 _CLOCK_MARGIN_MS = 60_000  # two partitions may have leaders whose clocks differ
 
@@ -64,6 +66,7 @@ class History:
         joins: Whether outcomes are wanted; a selection by status looks for them in any case.
         mixes: Whether the partitions are read side by side, as load for workers should be. Else one is read after the
             other, so tasks come in the order of their positions.
+        chunk_tasks: How many tasks are joined with their outcomes at a time: few, where few are wanted.
 
     Attributes:
         undecodable: How many records were met that hold no request.
@@ -78,6 +81,7 @@ class History:
         *,
         joins: bool = True,
         mixes: bool = False,
+        chunk_tasks: int = MAX_CHUNK_TASKS,
     ) -> None:
         queue = Queue(name=settings.queue)
         self._settings, self._queue, self._selection, self._reach = settings, queue, selection, reach
@@ -85,6 +89,7 @@ class History:
         self._joins, self._mixes = joins or selection.wants_outcomes, mixes
         self._requests = Codec.for_topic(REQUEST, queue.requests, registry)
         self._responses = Codec.for_topic(RESPONSE, queue.responses, registry)
+        self._chunk_tasks = min(chunk_tasks, MAX_CHUNK_TASKS)
         self._at = {partition: stretch.begin for partition, stretch in reach.stretches.items()}
         self._remarks: list[str] = []
         self._uncertain: set[int] = set()
@@ -125,7 +130,7 @@ class History:
                     continue
                 chunk.append(task)
                 size_bytes += len(task.message)
-                if len(chunk) >= _CHUNK_TASKS or size_bytes >= _CHUNK_BYTES:
+                if len(chunk) >= self._chunk_tasks or size_bytes >= _CHUNK_BYTES:
                     yield from self._join(chunk)
                     chunk, size_bytes = [], 0
             yield from self._join(chunk)

@@ -125,12 +125,18 @@ def settle(selection: Selection, bounds: Bounds, responses_end: Offsets) -> Reac
     """
     stretches: dict[int, Stretch] = {}
     remarks: list[str] = []
+    cut: list[int] = []
     for partition in _partitions(selection, len(bounds.end)):
         wanted = _wanted(selection, bounds, partition)
         there = Stretch(max(wanted.begin, bounds.begin[partition]), min(wanted.end, bounds.end[partition]))
         remarks += _missing(selection, bounds, partition, wanted)
+        if 0 < bounds.begin[partition] == wanted.begin and partition not in selection.begin:
+            cut.append(partition)
         if there.begin < there.end:
             stretches[partition] = there
+    if cut:
+        places = ", ".join(f"{partition}:{bounds.begin[partition]}" for partition in cut)
+        remarks.append(f"what was before is gone: the log begins at {places}")
     return Reach(
         stretches=stretches, requests_end=dict(bounds.end), responses_end=dict(responses_end), remarks=tuple(remarks)
     )
@@ -163,8 +169,6 @@ def _missing(selection: Selection, bounds: Bounds, partition: int, wanted: Stret
     begin, end = bounds.begin[partition], bounds.end[partition]
     if wanted.begin < begin and wanted.begin < wanted.end:
         yield f"partition {partition}: {_offsets(wanted.begin, min(begin, wanted.end))} gone: the log begins at {begin}"
-    elif 0 < begin == wanted.begin and partition not in selection.begin:
-        yield f"partition {partition}: the log begins at {begin}: what was before is gone"
     if wanted.end > max(end, wanted.begin):
         beyond = _offsets(max(end, wanted.begin), wanted.end)
         yield f"partition {partition}: {beyond} not there yet: the log ends at {end}"
