@@ -15,6 +15,7 @@ from benchmarks.profiles import Profiler
 from benchmarks.report import print_rows, write_report
 from benchmarks.rig import run_rig
 from benchmarks.rows import ROWS, Harness, warm_up
+from benchmarks.scans import ScanBench
 from benchmarks.throughput import ThroughputBench
 from mabos.schemas.errors import MabosError
 
@@ -48,9 +49,11 @@ def _measure(options: argparse.Namespace, display: Display) -> tuple[list[Row], 
     display.say("starting a broker and a registry")
     with run_rig() as rig:
         profiler = Profiler(_PROFILES) if options.profile else None
+        throughput = ThroughputBench(rig, display, profiler)
         harness = Harness(
-            throughput=ThroughputBench(rig, display, profiler),
+            throughput=throughput,
             latency=LatencyBench(rig, display, profiler),
+            scans=ScanBench(rig, throughput, display),
             display=display,
             rounds=options.rounds,
             scale=options.scale,

@@ -25,6 +25,7 @@ from benchmarks.contenders import (
 from benchmarks.display import Display
 from benchmarks.meter import Throughput
 from benchmarks.pace import Latency, LatencyBench
+from benchmarks.scans import ScanBench
 from benchmarks.throughput import ThroughputBench
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ _MANY = 300_000
 _SOME = 100_000
 _FEW = 6_000  # for whom a thousand a second is much
 _PACED = 1_000
+_LOG = 1_200_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Harness:
 
     throughput: ThroughputBench
     latency: LatencyBench
+    scans: ScanBench
     display: Display
     rounds: int
     scale: float
@@ -158,12 +161,34 @@ def measure_publish(harness: Harness) -> Row:
     )
 
 
+def measure_replay(harness: Harness) -> Row:
+    """One agent's tasks found among those of a thousand."""
+    ours: list[float] = []
+    bare: list[float] = []
+    count = round(_LOG * harness.scale)
+    with harness.scans.loaded(count) as settings:
+        for number in range(1, harness.rounds + 1):
+            harness.display.say(f"round {number} of {harness.rounds}")
+            ours.append(harness.scans.scan(settings, count).rate)
+            bare.append(harness.scans.scan_bare(settings, count).rate)
+    return Row(
+        name="replay",
+        title="replay scan: one agent of 1000, one partition of 12 is read",
+        claims=[Claim(text="records a second", values=ours, bound=150_000, unit="records/s")],
+        figures=[
+            Figure(name="MABOS replay", values=ours, unit="records/s"),
+            Figure(name="bare scan", values=bare, unit="records/s"),
+        ],
+    )
+
+
 ROWS: dict[str, Callable[[Harness], Row]] = {
     "road": measure_road,
     "exactly-once": measure_exactly_once,
     "latency": measure_latency,
     "async": measure_async,
     "publish": measure_publish,
+    "replay": measure_replay,
 }
 
 

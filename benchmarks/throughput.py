@@ -42,7 +42,7 @@ class ThroughputBench:
         """
         with self._rig.new_queue() as settings:
             road = describe_road(settings)
-            self._publish(settings, road, count)
+            self.publish_load(settings, road, count)
             with running(contender, road, self._rig.folder, self._profiler) as started:
                 result = TopicMeter(settings, road.responses, count).watch(started, self._display)
             if contender.is_ours:
@@ -62,7 +62,7 @@ class ThroughputBench:
                 started.wait(_FLUSH_TIMEOUT_S)
         return self._told(contender, result)
 
-    def _publish(self, settings: Settings, road: Road, count: int) -> None:
+    def publish_load(self, settings: Settings, road: Road, count: int) -> None:
         """Put the load into the requests topic, as fast as can be."""
         self._encode(road, count)
         producer = Producer(

@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mabos.consumers.errors import AskRefused
-from mabos.consumers.lineage import Parent, child_headers, read_asked_by, read_parent, waiting_agents
+from mabos.consumers.lineage import (
+    Parent,
+    ReplayOf,
+    child_headers,
+    read_asked_by,
+    read_parent,
+    read_replay_of,
+    replay_headers,
+    waiting_agents,
+)
+from mabos.kafka.position import Position
 from mabos.producers.requests import encode_headers
 from mabos.schemas import InvalidTask, TaskRequest
 from tests.schemas.strategies import ids, requests
@@ -150,3 +160,39 @@ def test_what_is_refused_says_why() -> None:
         waiting_agents(request('"' * 255), [("mabos-asked-by", long)], "c")
     with pytest.raises(InvalidTask, match=r"^agent_id: "):
         waiting_agents(request("b"), [], "")
+
+
+@given(requests)
+def test_a_replay_names_the_old_task(old: TaskRequest) -> None:
+    """Agent, task and place are read as they were written, whatever characters the ids hold."""
+    replay_of = ReplayOf(agent_id=old.agent_id, task_id=old.task_id, position=Position("mabos.tasks.requests", 3, 17))
+    headers = replay_headers(replay_of, [], "01890000-0000-7000-8000-000000000000")
+    assert read_replay_of(headers) == replay_of
+    assert dict(headers)["mabos-replay"] == b"01890000-0000-7000-8000-000000000000"
+
+
+def test_a_replay_keeps_what_is_the_callers_own() -> None:
+    """Nobody waits for it, its trace is over, and it is a replay of one task: those headers are not carried on."""
+    place = ReplayOf(agent_id="a", task_id="t", position=Position("t", 0, 1))
+    old = [("tenant", b"\xff7"), ("traceparent", TRACE), ("tracestate", b"a=b"), ("mabos-parent", b"{}")]
+    first = replay_headers(place, [*old, ("tenant", b"8")], "r1")
+    second = replay_headers(place, first, "r2")
+    assert [name for name, _ in second] == ["tenant", "tenant", "mabos-replay-of", "mabos-replay"]
+    assert second[0] == ("tenant", b"\xff7")
+    assert dict(second)["mabos-replay"] == b"r2"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b'{"agent_id":"a","task_id":"t"}',
+        b'{"agent_id":"a","task_id":"","position":"t:0:1"}',
+        b'{"agent_id":"a","task_id":"t","position":"t:0"}',
+        b'{"agent_id":"a","task_id":"t","position":5}',
+    ],
+)
+def test_what_names_no_old_task_counts_as_absent(data: bytes) -> None:
+    """Anybody can write headers."""
+    assert read_replay_of([("mabos-replay-of", data)]) is None

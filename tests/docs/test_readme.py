@@ -77,12 +77,18 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
         told = run(f"{sys.executable} sdk.py", env, tmp_path)
         call, send, pipe, cancel = (run(command, env, tmp_path) for command in commands("cli"))
         asked = run(commands("cli")[0].replace("support-01", "door").replace("greet", "welcome"), env, tmp_path)
+        inspect, count, verify, dry_run, reprocess = (run(command, env, tmp_path) for command in commands("replay"))
     assert "completed {'text': 'Hello, Ada!'}" in told
     assert '"Hello, Ada!"' in call
     assert '"Hello, Ada! Come in."' in asked
     assert f"mabos.{env['MABOS_QUEUE']}.requests:" in send
     assert pipe.startswith('{"')
     assert f"stored at mabos.{env['MABOS_QUEUE']}.controls:" in cancel
+    assert "completed" in inspect
+    assert "greet" in count
+    assert re.search(r"greet +\d+ +\d+ +0 +100 %", verify)
+    assert dry_run.splitlines()[-1].endswith("tasks would be published")
+    assert reprocess.splitlines()[-1] == dry_run.splitlines()[-1].replace("would be", "were")
 
 
 def test_http(env: dict[str, str], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ STARTING, READY, FAILED = "starting", "ready", "failed"
 
 _POLL_S = 0.1
 _LOCK_TRIES = 10
-_OURS = ("broker", "registry", "database", "gateway", "logs", "platform.json", "platform.lock")
+_OURS = ("broker", "registry", "database", "gateway", "logs", "replays", "platform.json", "platform.lock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

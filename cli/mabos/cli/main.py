@@ -14,17 +14,17 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from mabos.cli import gateway, platform, schema, send, status, tasks, topics, view, worker
+from mabos.cli import gateway, platform, replay, schema, send, status, tasks, topics, view, worker
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import EXIT_AWAY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 from mabos.cli.output import make_streams_safe, print_error, print_note
-from mabos.consumers.errors import CallTimeout, InvalidHandler, WorkerFailed
+from mabos.consumers.errors import CallTimeout, InvalidHandler, InvalidReplay, InvalidSelection, WorkerFailed
 from mabos.kafka.errors import BrokerUnavailable, InvalidSettings
 from mabos.producers.errors import PublishError
 from mabos.schemas.errors import IncompatibleSchema, InvalidTask, MabosError, RegistryUnavailable, SchemaError
 from mabos.streams.errors import DatabaseUnavailable
 
-_USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, SchemaError)
+_USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, InvalidReplay, InvalidSelection, SchemaError)
 _AWAY_ERRORS = (BrokerUnavailable, RegistryUnavailable, DatabaseUnavailable, PublishError, CallTimeout, WorkerFailed)
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("send", epilog="Example: mabos send --agent support-01 --action echo
 )
 app.command("call", epilog="Example: mabos call --agent support-01 --action echo --timeout 5")(send.call)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(replay.app, name="replay")
 app.add_typer(worker.app, name="worker")
 app.add_typer(view.app, name="view")
 app.add_typer(topics.app, name="topics")

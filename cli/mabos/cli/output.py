@@ -96,6 +96,7 @@ def progress_bar() -> Progress:
         TextColumn("{task.fields[note]}"),
         TimeRemainingColumn(),
         console=console,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else results would go to standard error
         disable=not console.is_terminal,
     )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class StopRequest:
@@ -37,3 +38,15 @@ def call_on_signals(stop: Callable[[], None]) -> None:
     """Have a function called at SIGTERM and at Ctrl-C, each time."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop())
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """As :func:`call_on_signals`, while the block runs; then as it was before."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    call_on_signals(stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -9,14 +9,25 @@ from mabos.consumers.errors import (
     CallTimeout,
     FeedStopped,
     InvalidHandler,
+    InvalidReplay,
+    InvalidSelection,
+    NotVerifiable,
     Reject,
     TaskCancelled,
     WorkerFailed,
 )
+from mabos.consumers.history import History, find_reach
+from mabos.consumers.inspection import Inspected, Inspection
 from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.past import PastTask
+from mabos.consumers.plans import Plans, ReplayPlan
+from mabos.consumers.replays import Progress, Replay
+from mabos.consumers.reprocessing import Reprocessed, Reprocessing
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
+from mabos.consumers.selection import Reach, Selection
 from mabos.consumers.task import Task
+from mabos.consumers.verification import Verification, Verified, VerifyLimits
 from mabos.consumers.worker import Worker
 
 __all__ = [
@@ -26,15 +37,34 @@ __all__ = [
     "CallTimeout",
     "ControlFeed",
     "FeedStopped",
+    "History",
+    "Inspected",
+    "Inspection",
     "InvalidHandler",
+    "InvalidReplay",
+    "InvalidSelection",
+    "NotVerifiable",
+    "PastTask",
+    "Plans",
+    "Progress",
     "Question",
+    "Reach",
     "Reject",
+    "Replay",
+    "ReplayPlan",
+    "Reprocessed",
+    "Reprocessing",
     "ResponseFeed",
     "RetryPolicy",
+    "Selection",
     "Task",
     "TaskCancelled",
     "TaskClient",
+    "Verification",
+    "Verified",
+    "VerifyLimits",
     "Worker",
     "WorkerFailed",
     "WorkerLimits",
+    "find_reach",
 ]

@@ -10,6 +10,9 @@
     ├── MonitorFailed    the monitor cannot listen on the address that was asked for
     ├── CallTimeout      no outcome came within the time to wait; the task goes on
     ├── AskRefused       a handler asks an agent that could never answer it
+    ├── InvalidSelection what a replay shall take could never be found
+    ├── InvalidReplay    a replay cannot go on: nothing is known of it, or it belongs to another queue
+    ├── NotVerifiable    a handler wants to reach other agents while a recorded task is verified
     └── FeedStopped      the response feed was stopped, or broke, while somebody waited
 """
 
@@ -78,6 +81,18 @@ class AskRefused(MabosError):
         super().__init__(f"agent {agent_id} cannot be asked: {reason}")
         self.agent_id = agent_id
         self.reason = reason
+
+
+class InvalidSelection(MabosError, ValueError):
+    """What a replay shall take could never be found: an id that is none, a partition that is not there."""
+
+
+class InvalidReplay(MabosError):
+    """A replay cannot go on: nothing is known of it, or it belongs to another queue."""
+
+
+class NotVerifiable(MabosError):
+    """A handler wants to ask an agent or send a task while a recorded task is verified, which sends nothing."""
 
 
 class FeedStopped(MabosError):

@@ -99,12 +99,17 @@ class Job:
     @property
     def headers(self) -> Headers:
         """The record's headers as they are."""
-        headers = cast("list[tuple[str, bytes | None]]", self.message.headers() or [])  # its stub is too wide
-        return tuple((name, data or b"") for name, data in headers)
+        return headers_of(self.message)
 
     def position(self, topic: str) -> Position:
         """Where the request stands."""
         return Position(topic, self.partition, self.offset)
+
+
+def headers_of(message: Message) -> Headers:
+    """The headers of a record; a value that is null counts as empty."""
+    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])  # its stub is too wide
+    return tuple((name, data or b"") for name, data in headers)
 
 
 def size_of(message: Message) -> int:

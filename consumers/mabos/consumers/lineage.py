@@ -3,6 +3,9 @@
 - ``mabos-parent``: a JSON object, ``{"agent_id": "...", "task_id": "..."}``: the task whose handler made this one.
 - ``mabos-asked-by``: only on a task that was asked: a JSON array of the ids of the agents that wait for it, those that
   have waited longest first, its parent's last.
+- ``mabos-replay-of``: only on a task that was published again: a JSON object, ``{"agent_id": "...", "task_id": "...",
+  "position": "topic:partition:offset"}``: the old task, and where its request stands.
+- ``mabos-replay``: with it, the id of the replay that published it.
 - ``traceparent`` and ``tracestate`` (W3C Trace Context): as they stood on the parent, where they are well-formed.
 
 JSON, because an id may hold any character but control characters. Anybody can write headers: what stands under one of
@@ -19,18 +22,23 @@ from typing import Any
 import orjson
 
 from mabos.consumers.errors import AskRefused
+from mabos.kafka.position import Position
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import TaskRequest
 from mabos.schemas.fields import check_id
 from mabos.schemas.jsontext import parse_json
 
 PARENT, ASKED_BY = "mabos-parent", "mabos-asked-by"
+REPLAY_OF, REPLAY = "mabos-replay-of", "mabos-replay"
 MAX_WAITING = 32
 """The most agents that may wait in one chain."""
 MAX_ASKED_BY_BYTES = 12_288
 """The longest ``mabos-asked-by``: all headers of a request together may take 16,384 bytes."""
 
 _MAX_PARENT_BYTES = 2048  # two ids of 255 bytes, each of them escaped
+_MAX_REPLAY_OF_BYTES = 2048 + 512  # a position besides
+_OWN_PREFIX = "mabos-"
+_TRACE = frozenset({"traceparent", "tracestate"})
 _MAX_TRACESTATE_CHARS = 512  # what W3C Trace Context §3.3.1.5 asks everybody to pass on
 _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACESTATE = re.compile(rb"[\x20-\x7e]{1,%d}" % _MAX_TRACESTATE_CHARS)
@@ -46,6 +54,18 @@ class Parent:
     """Its agent."""
     task_id: str
     """Its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOf:
+    """The task that another one does again."""
+
+    agent_id: str
+    """Its agent, also that of the new one."""
+    task_id: str
+    """Its name."""
+    position: Position
+    """Where its request stands."""
 
 
 def child_headers(parent: TaskRequest, headers: HeadersRead, waiting: Sequence[str] = ()) -> dict[str, str]:
@@ -103,6 +123,35 @@ def read_asked_by(headers: HeadersRead) -> tuple[str, ...]:
     """The agents that wait for the task with these headers, longest first; empty if none does, or nobody can tell."""
     value = _read_json(headers, ASKED_BY, MAX_ASKED_BY_BYTES)
     return tuple(value) if isinstance(value, list) and len(value) <= MAX_WAITING and _are_ids(value) else ()
+
+
+def replay_headers(replay_of: ReplayOf, headers: HeadersRead, replay_id: str) -> list[tuple[str, bytes]]:
+    """The headers of a task that does an old one again.
+
+    The old task's own are kept but for ours, since nobody waits for the new one, and for its trace, which is over.
+
+    Args:
+        replay_of: The old task.
+        headers: Its headers.
+        replay_id: The replay.
+    """
+    kept = [(name, data) for name, data in headers if not name.startswith(_OWN_PREFIX) and name not in _TRACE]
+    named = {"agent_id": replay_of.agent_id, "task_id": replay_of.task_id, "position": str(replay_of.position)}
+    return [*kept, (REPLAY_OF, orjson.dumps(named)), (REPLAY, replay_id.encode())]
+
+
+def read_replay_of(headers: HeadersRead) -> ReplayOf | None:
+    """The task that the one with these headers does again; None if it is no replay, or nobody can tell."""
+    value = _read_json(headers, REPLAY_OF, _MAX_REPLAY_OF_BYTES)
+    if not isinstance(value, dict) or value.keys() != {"agent_id", "task_id", "position"}:
+        return None
+    agent_id, task_id, place = value["agent_id"], value["task_id"], value["position"]
+    if not _are_ids((agent_id, task_id)) or not isinstance(place, str):
+        return None
+    try:
+        return ReplayOf(agent_id=agent_id, task_id=task_id, position=Position.parse(place))
+    except ValueError:
+        return None
 
 
 def _encode_waiting(waiting: Sequence[str]) -> str:

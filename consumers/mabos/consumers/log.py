@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.errors import BrokerUnavailable
@@ -15,8 +15,18 @@ _BATCH_RECORDS = 1000
 _POLL_S = 0.5
 _STALL_S = 30.0
 
+OnGone = Callable[[int, int, int], None]
+"""Told a partition, the first offset that is no more in the log, and the one after the last."""
 
-def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapping[int, int]) -> Iterator[Message]:
+
+def read_log(
+    settings: Settings,
+    topic: str,
+    begin: Mapping[int, int],
+    end: Mapping[int, int],
+    *,
+    on_gone: OnGone | None = None,
+) -> Generator[Message, None, None]:
     """The records of a topic between two sets of offsets, each partition in its order, without a consumer group.
 
     Args:
@@ -24,6 +34,8 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
         topic: The topic.
         begin: The first offset wanted, by partition.
         end: The offset before which to stop, by partition; a partition that is missing is not read.
+        on_gone: Called where the log no more has the offset that would be read next, as when its retention ran out
+            meanwhile; reading goes on with the oldest record there is. None to pass over it in silence.
 
     Raises:
         BrokerUnavailable: No record came for 30 s.
@@ -32,12 +44,18 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
     left = {partition: offset for partition, offset in end.items() if begin.get(partition, 0) < offset}
     if not left:
         return
-    consumer = Consumer(librdkafka_config(settings, "reader", client_id="mabos-log"))
+    config = librdkafka_config(settings, "reader", client_id="mabos-log")
+    if on_gone is not None:
+        config["auto.offset.reset"] = "error"  # the default jumps to the oldest record, and says nothing
+    consumer = Consumer(config)
     try:
         consumer.assign([TopicPartition(topic, partition, begin.get(partition, 0)) for partition in left])
         give_up_s = time.monotonic() + _STALL_S
         while left:
             for message in _read_batch(consumer):
+                if message.error() is not None:
+                    _pass_gone(consumer, message, left, on_gone)
+                    continue
                 if (message.offset() or 0) < left.get(message.partition() or 0, 0):
                     yield message
                 give_up_s = time.monotonic() + _STALL_S  # after the yield: time that the reader takes is no stall
@@ -54,11 +72,30 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
 
 
 def _read_batch(consumer: Consumer) -> list[Message]:
-    """The next record as soon as there is one, and all that came with it."""
+    """The next record as soon as there is one, and all that came with it; with it, the news that offsets are gone."""
     first = consumer.poll(_POLL_S)  # consume(n, timeout) would wait the whole timeout
     messages = [] if first is None else [first, *consumer.consume(_BATCH_RECORDS, 0)]
-    for message in messages:
-        error = message.error()
-        if error is not None and not error.retriable():
-            raise KafkaException(error)
-    return [message for message in messages if message.error() is None]
+    return [message for message in messages if _is_of_use(message)]
+
+
+def _pass_gone(consumer: Consumer, message: Message, left: dict[int, int], on_gone: OnGone | None) -> None:
+    """Go on with the oldest record of a partition whose next offset is gone, and tell."""
+    topic, partition, gone = message.topic() or "", message.partition() or 0, message.offset() or 0
+    oldest, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_STALL_S)
+    end = left.get(partition, 0)
+    consumer.incremental_unassign([TopicPartition(topic, partition)])  # a seek here is not heeded (librdkafka 2.16)
+    if oldest < end:
+        consumer.incremental_assign([TopicPartition(topic, partition, oldest)])
+    else:
+        left.pop(partition, None)
+    if on_gone is not None and gone < min(oldest, end):
+        on_gone(partition, gone, min(oldest, end))
+
+
+def _is_of_use(message: Message) -> bool:
+    error = message.error()
+    if error is None or error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 - librdkafka's own code
+        return True
+    if not error.retriable():
+        raise KafkaException(error)
+    return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -107,6 +107,29 @@ class Cluster:
     def begin_offsets(self, topic: str) -> dict[int, int]:
         """The offset of the oldest record that each partition still has; errors as :meth:`end_offsets`."""
         return self._offsets(topic, OffsetSpec.earliest)
+
+    def offsets_at(self, topic: str, times_ms: Mapping[int, int]) -> dict[int, int]:
+        """The offset of the first record of each partition that was appended at a time, or after.
+
+        Args:
+            topic: The topic.
+            times_ms: Milliseconds since the epoch, by partition.
+
+        Returns:
+            Offsets by partition; one that has no such record is missing.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        asked = self._admin.list_offsets(
+            {
+                TopicPartition(topic, partition): OffsetSpec.for_timestamp(time_ms)
+                for partition, time_ms in times_ms.items()
+            },
+            request_timeout=self._timeout_s,
+        )
+        found = {place.partition: self._result(future).offset for place, future in asked.items()}
+        return {partition: offset for partition, offset in found.items() if offset >= 0}
 
     def group_members(self, group: str) -> dict[str, frozenset[tuple[str, int]]]:
         """The members of a consumer group, and the topic partitions that each has; empty if there is no such group.
