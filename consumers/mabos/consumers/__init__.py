@@ -6,6 +6,7 @@ from mabos.consumers.client import AsyncTaskClient, TaskClient
 from mabos.consumers.controls import ControlFeed
 from mabos.consumers.errors import (
     AskRefused,
+    BeyondRetention,
     CallTimeout,
     FeedStopped,
     InvalidHandler,
@@ -14,6 +15,7 @@ from mabos.consumers.errors import (
     WorkerFailed,
 )
 from mabos.consumers.limits import WorkerLimits
+from mabos.consumers.recall import Recall
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
 from mabos.consumers.task import Task
@@ -23,11 +25,13 @@ __all__ = [
     "AgentGroup",
     "AskRefused",
     "AsyncTaskClient",
+    "BeyondRetention",
     "CallTimeout",
     "ControlFeed",
     "FeedStopped",
     "InvalidHandler",
     "Question",
+    "Recall",
     "Reject",
     "ResponseFeed",
     "RetryPolicy",

@@ -10,11 +10,13 @@
     ├── MonitorFailed    the monitor cannot listen on the address that was asked for
     ├── CallTimeout      no outcome came within the time to wait; the task goes on
     ├── AskRefused       a handler asks an agent that could never answer it
-    └── FeedStopped      the response feed was stopped, or broke, while somebody waited
+    ├── FeedStopped      the response feed was stopped, or broke, while somebody waited
+    └── BeyondRetention  the log does not go back as far as somebody wants to read
 """
 
 from __future__ import annotations
 
+from mabos.kafka.position import Position
 from mabos.schemas.errors import MabosError
 
 
@@ -82,3 +84,17 @@ class AskRefused(MabosError):
 
 class FeedStopped(MabosError):
     """The response feed was stopped, or broke, while somebody waited."""
+
+
+class BeyondRetention(MabosError):
+    """The log does not go back as far as somebody wants to read: what stood there was deleted, as retention has it.
+
+    Attributes:
+        position: What was asked for.
+        oldest: The oldest offset that its partition still has.
+    """
+
+    def __init__(self, position: Position, oldest: int) -> None:
+        super().__init__(f"{position} is no longer in the log, which begins at offset {oldest} there")
+        self.position = position
+        self.oldest = oldest

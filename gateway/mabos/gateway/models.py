@@ -73,6 +73,32 @@ class TaskAccepted(BaseModel):
     )
 
 
+class Failure(BaseModel):
+    """Why a task did not complete."""
+
+    code: str = Field(description="A word for programs.", examples=["handler_failed"])
+    message: str = Field(description="A line for people.", examples=["the model was not reachable"])
+    retryable: bool = Field(description="Whether sending the task again could help.")
+
+
+class TaskOutcome(BaseModel):
+    """What became of a task: its first terminal response."""
+
+    type: Literal["TaskResponse"] = "TaskResponse"
+    task_id: str = Field(examples=["1"])
+    agent_id: str = Field(examples=["agent_1"])
+    status: Literal["completed", "failed", "rejected", "cancelled", "expired", "timed_out"] = Field(
+        description="How it ended.", examples=["completed"]
+    )
+    result: dict[str, object] = Field(description="What the handler gave, any JSON object.", examples=[{"members": 1}])
+    error: Failure | None = Field(description="Why it did not complete; null when it did.")
+    attempt: int = Field(description="Which attempt gave this answer; 0 when no handler ran.", ge=0, examples=[1])
+    started_at: datetime | None = Field(description="When that attempt began; null when no handler ran.")
+    position: str = Field(
+        description="topic:partition:offset of the response.", examples=["mabos.tasks.responses:7:42"]
+    )
+
+
 class Health(BaseModel):
     """The process answers."""
 

@@ -15,10 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from mabos.consumers.errors import BeyondRetention, FeedStopped
 from mabos.gateway.errors import Refused
 from mabos.gateway.models import FieldError, NewTask, Problem
+from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
 from mabos.producers import PublishError, PublishQueueFull
-from mabos.schemas.errors import InvalidTask, RegistryError
+from mabos.schemas.errors import InvalidTask, MabosError, RegistryError
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
@@ -84,7 +86,7 @@ async def _discard(receive: Receive) -> None:
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Have every error of an application answered with a problem; unexpected ones are logged by the server as well."""
-    for kind in (Refused, HTTPException, RequestValidationError, InvalidTask, RegistryError, PublishError, Exception):
+    for kind in (MabosError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
 
 
@@ -115,6 +117,19 @@ def _(error: InvalidTask) -> Refused:
 
 @refuse.register
 def _(error: RegistryError) -> Refused:
+    return Refused(503, str(error), headers={"Retry-After": "2"})
+
+
+@refuse.register
+def _(error: BeyondRetention) -> Refused:
+    return Refused(410, str(error), fields=[("position", "is no longer in the log")])
+
+
+@refuse.register(FeedStopped)
+@refuse.register(BrokerUnavailable)
+@refuse.register(BrokerRefused)
+@refuse.register(TopicsDiffer)
+def _(error: MabosError) -> Refused:
     return Refused(503, str(error), headers={"Retry-After": "2"})
 
 
