@@ -40,6 +40,11 @@ class SentFake:
     acknowledged: asyncio.Event
     loop: asyncio.AbstractEventLoop
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the broker has acknowledged or refused."""
+        return self.acknowledged.is_set()
+
     def __await__(self) -> Generator[Any, None, Position]:
         yield from self.acknowledged.wait().__await__()
         if self.error is not None:

@@ -62,6 +62,10 @@ class Answer:
     headers: dict[str, str]
     body: bytes
 
+    def json(self) -> Any:
+        """Its body."""
+        return json.loads(self.body)
+
     def problem(self, status: int) -> dict[str, Any]:
         """Its problem, checked to have this status."""
         assert (self.status, self.headers["content-type"]) == (status, "application/problem+json"), self

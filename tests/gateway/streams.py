@@ -52,6 +52,10 @@ class Reader:
             found.append(event)
         return found
 
+    def read_body(self) -> bytes:
+        """What an answer that is no stream says."""
+        return self._client.read_rest()
+
     def close(self) -> None:
         """Leave."""
         self._client.close()

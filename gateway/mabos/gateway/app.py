@@ -10,7 +10,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
+from mabos.gateway.cancels import cancel_routes
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
@@ -97,6 +99,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     add_problem_handlers(app)
     app.include_router(task_routes(producer, app.waiting, limits))
+    app.include_router(batch_routes(producer, app.waiting, limits))
+    app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
     return app

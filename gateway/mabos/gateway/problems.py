@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
@@ -51,16 +52,7 @@ class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(self, refused: Refused) -> None:
-        problem = Problem.model_validate(
-            {
-                "title": _TITLES.get(refused.status) or HTTPStatus(refused.status).phrase,
-                "status": refused.status,
-                "detail": refused.detail,
-                "errors": [FieldError(field=name, message=text) for name, text in refused.fields] or None,
-                **refused.members,
-            }
-        )
-        super().__init__(problem.model_dump_json(exclude_none=True), refused.status, refused.headers)
+        super().__init__(make_problem(refused).model_dump_json(exclude_none=True), refused.status, refused.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -71,6 +63,19 @@ class ProblemResponse(Response):
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         await _discard(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def make_problem(refused: Refused) -> Problem:
+    """What is wrong, as RFC 9457 has it."""
+    return Problem.model_validate(
+        {
+            "title": _TITLES.get(refused.status) or HTTPStatus(refused.status).phrase,
+            "status": refused.status,
+            "detail": refused.detail,
+            "errors": [FieldError(field=name, message=text) for name, text in refused.fields] or None,
+            **refused.members,
+        }
+    )
 
 
 async def _discard(receive: Receive) -> None:
@@ -145,8 +150,17 @@ def _(error: PublishQueueFull) -> Refused:
 
 @refuse.register
 def _(error: RequestValidationError) -> Refused:
-    fields = list(_say_all(error.errors()[: MAX_ERRORS + 1]))
-    more = len(error.errors()) - 1
+    return _refuse_fields(error.errors())
+
+
+@refuse.register
+def _(error: ValidationError) -> Refused:
+    return _refuse_fields([{**detail, "loc": ("body", *detail["loc"])} for detail in error.errors()])
+
+
+def _refuse_fields(details: Sequence[Any]) -> Refused:
+    fields = list(_say_all(details[: MAX_ERRORS + 1]))
+    more = len(details) - 1
     name, text = fields[0]
     detail = f"{name}: {text}" + (f" (and {more} more)" if more else "")
     return Refused(422, detail, fields=fields[:MAX_ERRORS])

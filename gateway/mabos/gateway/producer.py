@@ -25,6 +25,11 @@ class SentTask(Awaitable[Position], Protocol):
 
     task_id: str
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the broker has acknowledged or refused."""
+        ...
+
 
 class TaskSender(Protocol):
     """The face of :class:`mabos.producers.AsyncTaskProducer` that the gateway uses."""

@@ -122,11 +122,11 @@ async def publish(producer: LazyProducer, task: NewTask, traceparent: str | None
             headers=trace_headers(traceparent),
         )
     except PublishFailed as error:
-        raise _not_published(error, task.task_id) from error
+        raise explain_failure(error, task.task_id) from error
     try:
         position = await sent
     except PublishFailed as error:
-        raise _not_published(error, sent.task_id) from error
+        raise explain_failure(error, sent.task_id) from error
     return TaskAccepted(task_id=sent.task_id, position=str(position))
 
 
@@ -137,7 +137,8 @@ def trace_headers(traceparent: str | None) -> dict[str, str] | None:
     return {"traceparent": traceparent}
 
 
-def _not_published(error: PublishFailed, task_id: str | None) -> Refused:
+def explain_failure(error: PublishFailed, task_id: str | None) -> Refused:
+    """What a failed publish means to the caller: whether the task may be stored, and under which name."""
     known = "may be stored" if error.may_be_stored else "is not stored"
     members: dict[str, str | bool] = {"may_be_stored": error.may_be_stored}
     if task_id is not None:
