@@ -9,18 +9,22 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
 from mabos.gateway.cancels import cancel_routes
+from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
+from mabos.gateway.metrics import Metrics, metrics_routes
+from mabos.gateway.observing import Observed
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
 from mabos.gateway.responses import Responses, TailFactory, open_tail
 from mabos.gateway.sse import StreamLimits
 from mabos.gateway.streams import Streams
-from mabos.gateway.tasks import task_routes
+from mabos.gateway.tasks import Publisher, task_routes
 from mabos.gateway.waiting import Waiting
 from mabos.kafka.settings import Settings
 from mabos.producers import AsyncTaskProducer
@@ -34,6 +38,11 @@ class Gateway(FastAPI):
 
     streams: Streams
     waiting: Waiting
+    metrics: Metrics
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
+        return Observed(super().build_middleware_stack(), self.metrics)
 
     def begin_stop(self) -> None:
         """The server stops: end what would go on for long, so that it can finish what is in hand."""
@@ -94,13 +103,25 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,  # operation ids are what generated clients call
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
+    metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     add_problem_handlers(app)
-    app.include_router(task_routes(producer, app.waiting, limits))
-    app.include_router(batch_routes(producer, app.waiting, limits))
+    metrics.watch(
+        {
+            "waiters": ("Requests that wait for an outcome.", lambda: app.waiting.waiters),
+            "task_streams": ("Open streams of one task.", lambda: app.streams.task_streams),
+            "live_streams": ("Open streams of everything.", lambda: app.streams.live_streams),
+            "tail_lag_records": ("Responses that the gateway has not read yet.", responses.lag_records),
+        }
+    )
+    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, limits))
+    app.include_router(batch_routes(producer, metrics, app.waiting, limits))
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
+    app.include_router(metrics_routes(metrics))
+    app.include_router(docs_routes(app.title))
     return app

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from mabos.gateway.bodies import BodyLimits, JsonRequest, parse_body, read_media_type
 from mabos.gateway.errors import Refused
 from mabos.gateway.lines import Lines
+from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import BatchItem, Problem
 from mabos.gateway.producer import LazyProducer
 from mabos.gateway.publishing import Publishing, as_object
@@ -60,7 +61,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def batch_routes(producer: LazyProducer, waiting: Waiting, limits: BodyLimits) -> APIRouter:
+def batch_routes(producer: LazyProducer, metrics: Metrics, waiting: Waiting, limits: BodyLimits) -> APIRouter:
     """``POST /api/tasks/batch``."""
     router = APIRouter(prefix="/api/tasks", tags=["tasks"])
     array_limits = BodyLimits(size_bytes=max(limits.size_bytes, MAX_ARRAY_BYTES), timeout_s=limits.timeout_s)
@@ -82,7 +83,7 @@ def batch_routes(producer: LazyProducer, waiting: Waiting, limits: BodyLimits) -
         the order of the items. Lines are answered while they come: there may be any number of them.
         """
         kind = read_media_type(request.headers, ("application/json", NDJSON))
-        publishing = Publishing(await producer.get(), trace_headers(traceparent))
+        publishing = Publishing(await producer.get(), trace_headers(traceparent), request.scope, metrics)
         if kind == NDJSON:
             return _LinesAnswer(publishing, waiting, limits)
         items = _check_array(parse_body(await JsonRequest(request, array_limits).body(), "a JSON array", parse_json))
@@ -114,6 +115,7 @@ async def _publish_array(publishing: Publishing, items: Iterable[object]) -> byt
             shown += outcomes
     finally:
         adding.cancel()
+        publishing.tell()
     return b"[" + b",\n".join(shown) + b"]"
 
 
@@ -142,6 +144,7 @@ class _LinesAnswer(Response):
             for work in working:
                 work.cancel()
             self._spool.close()
+            self._publishing.tell()
 
     async def _read_all(self, receive: Receive) -> None:
         lines = Lines(self._limits.size_bytes)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 
 from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
 from mabos.gateway.models import CancelAccepted, CancelTask, Problem
+from mabos.gateway.observing import note
 from mabos.gateway.producer import LazyProducer
 from mabos.producers import PublishFailed
 from mabos.schemas.fields import check_id
@@ -31,7 +32,7 @@ def cancel_routes(producer: LazyProducer, limits: BodyLimits) -> APIRouter:
 
     @router.post("/{task_id:path}/cancel", status_code=202, responses=_ANSWERS, summary="Cancel a task")
     async def cancel_task(
-        task_id: Annotated[str, Path(description="The task.", examples=["1"])], cancel: CancelTask
+        request: Request, task_id: Annotated[str, Path(description="The task.", examples=["1"])], cancel: CancelTask
     ) -> CancelAccepted:
         """Say that a task is of no more use; answers once the broker has stored that.
 
@@ -40,12 +41,14 @@ def cancel_routes(producer: LazyProducer, limits: BodyLimits) -> APIRouter:
         task, which then never runs.
         """
         check_id("task_id", task_id)
+        note(request.scope, task_id=task_id)
         sender = await producer.get()
         try:
             position = await (await sender.cancel_task(agent_id=cancel.agent_id, task_id=task_id, reason=cancel.reason))
         except PublishFailed as error:
             known = "may be stored" if error.may_be_stored else "is not stored"
             raise Refused(503, f"the cancel {known}: {error}", members={"task_id": task_id}) from error
+        note(request.scope, position=str(position))
         return CancelAccepted(task_id=task_id, position=str(position))
 
     return router

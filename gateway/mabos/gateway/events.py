@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from mabos.gateway.models import Problem
+from mabos.gateway.observing import note
 from mabos.gateway.sse import EventStream
 from mabos.gateway.streams import Streams, Wanted
 from mabos.kafka.position import Position
@@ -70,7 +71,11 @@ def event_routes(streams: Streams) -> APIRouter:
         summary="Follow a task",
     )
     async def follow_task(
-        task_id: TaskId, agent_id: AgentId, position: PositionText = None, last_event_id: LastEventId = None
+        request: Request,
+        task_id: TaskId,
+        agent_id: AgentId,
+        position: PositionText = None,
+        last_event_id: LastEventId = None,
     ) -> Response:
         """Every response of one task, up to its outcome.
 
@@ -79,6 +84,7 @@ def event_routes(streams: Streams) -> APIRouter:
         """
         check_id("task_id", task_id)
         check_id("agent_id", agent_id)
+        note(request.scope, task_id=task_id)
         since = _read_position("Last-Event-ID", last_event_id) or _read_position("position", position)
         stream = await streams.open_task(agent_id, task_id, since)
         return Response(status_code=204) if stream is None else stream

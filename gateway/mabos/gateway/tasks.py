@@ -12,7 +12,9 @@ from fastapi import APIRouter, Header, Request, Response
 
 from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
+from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import NewTask, Problem, TaskAccepted, TaskOutcome
+from mabos.gateway.observing import note
 from mabos.gateway.producer import LazyProducer
 from mabos.gateway.sse import show_response
 from mabos.gateway.waiting import MAX_WAIT_S, Waiting, read_wait_s
@@ -54,7 +56,7 @@ Prefer = Annotated[
 ]
 
 
-def task_routes(producer: LazyProducer, waiting: Waiting, limits: BodyLimits) -> APIRouter:
+def task_routes(publisher: Publisher, waiting: Waiting, limits: BodyLimits) -> APIRouter:
     """``POST /api/tasks``."""
     router = APIRouter(prefix="/api/tasks", tags=["tasks"], route_class=json_route(limits))
 
@@ -70,7 +72,12 @@ def task_routes(producer: LazyProducer, waiting: Waiting, limits: BodyLimits) ->
         wait_s = read_wait_s(prefer)
         if wait_s:
             return await _publish_and_wait(request, task, traceparent, wait_s)
-        return _say_accepted(await publish(producer, task, traceparent))
+        return _say_accepted(await publish(request, task, traceparent))
+
+    async def publish(request: Request, task: NewTask, traceparent: str | None) -> TaskAccepted:
+        accepted = await publisher.publish(task, traceparent)
+        note(request.scope, task_id=accepted.task_id, position=accepted.position)
+        return accepted
 
     async def _publish_and_wait(request: Request, task: NewTask, traceparent: str | None, wait_s: int) -> Response:
         until_s = time.monotonic() + wait_s
@@ -78,9 +85,9 @@ def task_routes(producer: LazyProducer, waiting: Waiting, limits: BodyLimits) ->
             task = task.model_copy(update={"task_id": new_task_id()})
         expected = await waiting.expect(task.agent_id, task.task_id or "", wait_s)
         if expected is None:
-            return _say_accepted(await publish(producer, task, traceparent))
+            return _say_accepted(await publish(request, task, traceparent))
         try:
-            accepted = await publish(producer, task, traceparent)
+            accepted = await publish(request, task, traceparent)
             outcome = await expected.outcome(request, until_s - time.monotonic())
         finally:
             expected.forget()
@@ -103,31 +110,42 @@ def _answer(body: str | bytes, status: int, task_id: str, headers: Mapping[str, 
     return Response(body, status, {**location, **headers}, media_type="application/json")
 
 
-async def publish(producer: LazyProducer, task: NewTask, traceparent: str | None) -> TaskAccepted:
-    """Publish a task and wait for the broker.
+class Publisher:
+    """Publishes tasks one by one, and times it.
 
-    Raises:
-        InvalidTask: A field is refused.
-        Refused: The broker did not acknowledge it (503), or it is larger than the topic takes (413).
-        PublishQueueFull: The local queue stayed full.
-        MabosError: The producer cannot be made, or is stopped.
+    Args:
+        producer: Publishes them.
+        metrics: Where it is counted.
     """
-    sender = await producer.get()
-    try:
-        sent = await sender.send_task_request(
-            agent_id=task.agent_id,
-            payload=task.payload,
-            task_id=task.task_id,
-            deadline=task.deadline,
-            headers=trace_headers(traceparent),
-        )
-    except PublishFailed as error:
-        raise explain_failure(error, task.task_id) from error
-    try:
-        position = await sent
-    except PublishFailed as error:
-        raise explain_failure(error, sent.task_id) from error
-    return TaskAccepted(task_id=sent.task_id, position=str(position))
+
+    def __init__(self, producer: LazyProducer, metrics: Metrics) -> None:
+        self._producer, self._metrics = producer, metrics
+
+    async def publish(self, task: NewTask, traceparent: str | None) -> TaskAccepted:
+        """Publish a task and wait for the broker.
+
+        Raises:
+            InvalidTask: A field is refused.
+            Refused: The broker did not acknowledge it (503), or it is larger than the topic takes (413).
+            PublishQueueFull: The local queue stayed full.
+            MabosError: The producer cannot be made, or is stopped.
+        """
+        sender = await self._producer.get()
+        task_id = task.task_id
+        try:
+            with self._metrics.time_publish():
+                sent = await sender.send_task_request(
+                    agent_id=task.agent_id,
+                    payload=task.payload,
+                    task_id=task_id,
+                    deadline=task.deadline,
+                    headers=trace_headers(traceparent),
+                )
+                task_id = sent.task_id
+                position = await sent
+        except PublishFailed as error:
+            raise explain_failure(error, task_id) from error
+        return TaskAccepted(task_id=task_id, position=str(position))
 
 
 def trace_headers(traceparent: str | None) -> dict[str, str] | None:
