@@ -10,6 +10,7 @@ from subprocess import SubprocessError
 
 from benchmarks.claims import Row
 from benchmarks.display import Display
+from benchmarks.http import HttpBench
 from benchmarks.pace import LatencyBench
 from benchmarks.profiles import Profiler
 from benchmarks.report import print_rows, write_report
@@ -51,6 +52,7 @@ def _measure(options: argparse.Namespace, display: Display) -> tuple[list[Row], 
         harness = Harness(
             throughput=ThroughputBench(rig, display, profiler),
             latency=LatencyBench(rig, display, profiler),
+            http=HttpBench(rig, display, profiler),
             display=display,
             rounds=options.rounds,
             scale=options.scale,

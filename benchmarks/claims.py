@@ -20,7 +20,7 @@ class Claim:
     """What the median must reach, or stay under."""
     sense: Literal["at least", "at most"] = "at least"
     unit: str = "x"
-    """``x`` for a ratio, else ``ms``."""
+    """``x`` for a ratio, else ``ms`` or ``tasks/s``."""
 
     @property
     def median(self) -> float:
