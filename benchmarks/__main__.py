@@ -10,6 +10,7 @@ from subprocess import SubprocessError
 
 from benchmarks.claims import Row
 from benchmarks.display import Display
+from benchmarks.http import HttpBench
 from benchmarks.pace import LatencyBench
 from benchmarks.profiles import Profiler
 from benchmarks.report import print_rows, write_report
@@ -54,6 +55,7 @@ def _measure(options: argparse.Namespace, display: Display) -> tuple[list[Row], 
             throughput=throughput,
             latency=LatencyBench(rig, display, profiler),
             scans=ScanBench(rig, throughput, display),
+            http=HttpBench(rig, display, profiler),
             display=display,
             rounds=options.rounds,
             scale=options.scale,

@@ -20,7 +20,7 @@ class Claim:
     """What the median must reach, or stay under."""
     sense: Literal["at least", "at most"] = "at least"
     unit: str = "x"
-    """``x`` for a ratio, else ``ms`` or ``records/s``."""
+    """``x`` for a ratio, else ``ms``, ``tasks/s`` or ``records/s``."""
 
     @property
     def median(self) -> float:

@@ -14,6 +14,8 @@ from benchmarks.contenders import (
     BARE_TRANSACTIONAL,
     FASTSTREAM_PUBLISHER,
     FASTSTREAM_WORKER,
+    GATEWAY,
+    GATEWAY_ALONE,
     OUR_PUBLISHER,
     OURS,
     OURS_ASYNC,
@@ -23,6 +25,7 @@ from benchmarks.contenders import (
     Contender,
 )
 from benchmarks.display import Display
+from benchmarks.http import HttpBench
 from benchmarks.meter import Throughput
 from benchmarks.pace import Latency, LatencyBench
 from benchmarks.scans import ScanBench
@@ -35,6 +38,7 @@ _SOME = 100_000
 _FEW = 6_000  # for whom a thousand a second is much
 _PACED = 1_000
 _LOG = 1_200_000
+_POSTS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Harness:
     throughput: ThroughputBench
     latency: LatencyBench
     scans: ScanBench
+    http: HttpBench
     display: Display
     rounds: int
     scale: float
@@ -182,6 +187,34 @@ def measure_replay(harness: Harness) -> Row:
     )
 
 
+def measure_http(harness: Harness) -> Row:
+    """Tasks over HTTP: one by one, in batches, and while other people's responses flow past."""
+    posts = harness.interleave(harness.http.measure_posts, [(GATEWAY, _POSTS), (GATEWAY_ALONE, _POSTS)])
+    batches = harness.interleave(harness.http.measure_batch, [(GATEWAY, _SOME)])
+    flows = harness.interleave(harness.http.measure_flow, [(GATEWAY, _PACED)])
+    claims = []
+    if GATEWAY in posts and GATEWAY_ALONE in posts:
+        values = ratios(posts[GATEWAY], posts[GATEWAY_ALONE])
+        claims.append(Claim(text="rate against the same route with no Kafka behind it", values=values, bound=0.6))
+    if GATEWAY in posts:
+        claims.append(Claim(text="batch rate", values=batches[GATEWAY], bound=25_000, unit="tasks/s"))
+        p99 = ratios([flow.flowing_p99_ms for flow in flows[GATEWAY]], [flow.idle_p99_ms for flow in flows[GATEWAY]])
+        text = "p99 while 10,000 responses/s flow past, against idle"
+        claims.append(Claim(text=text, values=p99, bound=2, sense="at most"))
+    figures = [Figure(name=contender.name, values=rates, unit="tasks/s") for contender, rates in posts.items()]
+    for contender, found in flows.items():
+        figures += [
+            Figure(name=f"{contender.name}, p99 idle", values=[flow.idle_p99_ms for flow in found], unit="ms"),
+            Figure(name=f"{contender.name}, p99 in flow", values=[flow.flowing_p99_ms for flow in found], unit="ms"),
+        ]
+    return Row(
+        name="http",
+        title="POST /api/tasks, acknowledged; batches; POST while others' responses flow",
+        claims=claims,
+        figures=figures,
+    )
+
+
 ROWS: dict[str, Callable[[Harness], Row]] = {
     "road": measure_road,
     "exactly-once": measure_exactly_once,
@@ -189,6 +222,7 @@ ROWS: dict[str, Callable[[Harness], Row]] = {
     "async": measure_async,
     "publish": measure_publish,
     "replay": measure_replay,
+    "http": measure_http,
 }
 
 

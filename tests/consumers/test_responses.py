@@ -12,9 +12,10 @@ from confluent_kafka import Message
 
 from mabos.consumers import FeedStopped
 from mabos.consumers.responses import ResponseFeed, Waiter
+from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.schemas.codec import RESPONSE, Codec
-from mabos.schemas.errors import InvalidTask
+from mabos.schemas.errors import InvalidTask, RegistryUnavailable
 from mabos.schemas.events import Status, TaskResponse
 from tests.support.registries import FakeRegistry
 
@@ -193,3 +194,76 @@ def test_a_cancelled_wait_can_be_taken_up_again() -> None:
     thread.start()
     assert asyncio.run(wait(30)) == response()
     thread.join()
+
+
+def test_a_follower_hears_every_response_of_its_task(feed: ResponseFeed) -> None:
+    """Progress, outcome and what comes after it, with positions, until it is forgotten."""
+    heard: list[str] = []
+    follower = feed.follow("a", "t", lambda event, position: heard.append(f"{event.status} {position.offset}"), print)
+    take(feed, response(status=Status.IN_PROGRESS), at=3)
+    take(feed, response(task_id="other"), at=4)
+    take(feed, response(agent_id="b"), at=5)
+    take(feed, response(), at=6)
+    take(feed, response(status=Status.FAILED), at=7)
+    feed.forget(follower)
+    take(feed, response(), at=8)
+    assert heard == ["in_progress 3", "completed 6", "failed 7"]
+    assert feed._waiters == {}
+
+
+def test_how_far_it_has_read_is_told(feed: ResponseFeed, registry: FakeRegistry) -> None:
+    """Whether or not somebody waits, and past what cannot be decoded, but not past what cannot be decoded yet."""
+    take(feed, response(agent_id="b"), at=4)
+    assert dict(feed.reached) == {0: 5}
+    feed.expect("a", "t")
+    take(feed, response(), at=5)
+    assert dict(feed.reached) == {0: 6}
+    feed.expect("a", "t")
+    take(feed, response(), at=6, schema_id=77)
+    assert dict(feed.reached) == {0: 7}
+    registry.is_away = True
+    with pytest.raises(RegistryUnavailable):
+        feed._take(cast(Message, Read(response(), 7, 78)), Position("mabos.tasks.responses", 0, 7))
+    assert dict(feed.reached) == {0: 7}
+
+
+@pytest.mark.parametrize("moment", ["before the mark", "after the mark"])
+def test_who_registers_while_a_record_is_read_misses_nothing(feed: ResponseFeed, moment: str) -> None:
+    """At whatever moment: a response is told, or lies below the mark that is seen after registering."""
+
+    class Marks(dict[int, int]):
+        def __setitem__(self, partition: int, offset: int) -> None:
+            if moment == "before the mark":
+                register()
+            super().__setitem__(partition, offset)
+            if moment == "after the mark":
+                register()
+
+    def register() -> None:
+        feed.follow("a", "t", lambda _, position: heard.append(position.offset), print)
+        seen.append(feed.reached.get(0, 0))
+
+    heard: list[int] = []
+    seen: list[int] = []
+    feed._reached = Marks()
+    take(feed, response(), at=9)
+    assert heard == [9] or seen == [10]
+
+
+def test_followers_and_listeners_hear_that_the_feed_ends(feed: ResponseFeed) -> None:
+    """Each once, with the reason; one that is gone does not."""
+    ended: list[str] = []
+
+    def listen(event: TaskResponse, position: object) -> None:
+        """Hears nothing."""
+
+    feed.follow("a", "t", listen, lambda error: ended.append(f"follower: {error}"))
+    feed.forget(feed.follow("a", "t", listen, lambda error: ended.append("forgotten")))
+    feed.listen(listen, lambda error: ended.append(f"listener: {error}"))
+    feed.listen(print, lambda error: ended.append("unlistened"))
+    feed.unlisten(print)
+    feed._end(RuntimeError("broke"))
+    assert ended == ["follower: the response feed broke: broke", "listener: the response feed broke: broke"]
+    with pytest.raises(FeedStopped, match="broke: broke"):
+        feed.follow("a", "t", listen, print)
+    assert feed.is_ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -92,13 +93,29 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
 
 
 def test_http(env: dict[str, str], tmp_path: Path) -> None:
-    """README's curl line publishes a task, and the answer has the form that README shows."""
+    """README's curl lines work as they stand, and the answer has the form that README shows."""
     if shutil.which("curl") is None:
         pytest.skip("README's HTTP example needs curl: install it to run this test")
-    with program([str(BIN / "mabos"), "gateway", "run"], env, tmp_path):
+    (tmp_path / "my_agents.py").write_text(example("agents"))
+    (tmp_path / "tasks.jsonl").write_text('{"agent_id": "a", "payload": {}}\n{"agent_id": "a"}\n')
+    worker = commands("worker")[0].split()
+    with (
+        program([str(BIN / "mabos"), "gateway", "run"], env, tmp_path),
+        program([str(BIN / worker[0]), *worker[1:]], env, tmp_path),
+    ):
         eventually(lambda: http_status(env["MABOS_GATEWAY_URL"] + "/readyz") == 200)
         command = commands("http")[0].replace("http://127.0.0.1:8000", env["MABOS_GATEWAY_URL"])
         answer = run(command, env, tmp_path)
+        env["POSITION"] = json.loads(answer.splitlines()[-1])["position"]
+        waited, followed, batch, cancelled = (
+            run(more.replace("http://127.0.0.1:8000", env["MABOS_GATEWAY_URL"]), env, tmp_path)
+            for more in commands("http-more")
+            if not more.startswith("#")
+        )
+    assert json.loads(waited)["result"] == {"members": 1}
+    assert "event: outcome" in followed
+    assert [json.loads(line)["number"] for line in batch.splitlines()] == [1, 2]
+    assert json.loads(cancelled)["message"] == "Cancel sent"
     assert answer.startswith("HTTP/1.1 202")
     shown = example("http").splitlines()[-1]
     same = re.sub(r"[^:\"]*:\d+:\d+\"", 'POSITION"', shown)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import httpx
-from fastapi import FastAPI
+from confluent_kafka import Message
 
-from mabos.gateway import create_app
+from mabos.consumers.recall import Past
+from mabos.consumers.responses import ResponseFeed
+from mabos.gateway.app import Gateway, Parts, create_app
+from mabos.gateway.responses import Tail
+from mabos.gateway.sse import StreamLimits
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
-from mabos.schemas.errors import RegistryUnavailable
-from mabos.schemas.events import TaskRequest
+from mabos.schemas.codec import RESPONSE, Codec
+from mabos.schemas.errors import InvalidTask, MabosError, RegistryUnavailable
+from mabos.schemas.events import Status, TaskRequest, TaskResponse
 from mabos.schemas.fields import new_task_id, to_ms
 from mabos.schemas.jsontext import encode_object
+from tests.support.registries import FakeRegistry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +39,11 @@ class SentFake:
     error: Exception | None
     acknowledged: asyncio.Event
     loop: asyncio.AbstractEventLoop
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the broker has acknowledged or refused."""
+        return self.acknowledged.is_set()
 
     def __await__(self) -> Generator[Any, None, Position]:
         yield from self.acknowledged.wait().__await__()
@@ -92,6 +103,11 @@ class FakeProducer:
         self.sent.append(sent)
         return sent
 
+    async def cancel_task(self, *, agent_id: str, task_id: str, reason: str = "") -> SentFake:
+        """Take a cancel, as a task whose payload is the reason."""
+        sent = await self.send_task_request(agent_id=agent_id, task_id=task_id, payload={"reason": reason})
+        return replace(sent, position=sent.position._replace(topic="mabos.tasks.controls"))
+
     async def stop(self, timeout_s: float | None = None) -> None:
         """Note that it was stopped."""
         self.stopped_with_s.append(timeout_s)
@@ -134,6 +150,95 @@ class FakeKafka:
             raise self.error
 
 
+TOPIC = "mabos.tasks.responses"
+_CODEC = Codec(RESPONSE, 1, cast(Any, None))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """A record of the responses, as a feed reads it."""
+
+    event: TaskResponse
+    at: int
+
+    def key(self) -> bytes:
+        """Its key."""
+        return self.event.agent_id.encode()
+
+    def value(self) -> bytes:
+        """Its bytes."""
+        return _CODEC.encode(self.event)
+
+
+@dataclass(kw_only=True)
+class FakeLog:
+    """The responses of one partition, and the tail of them: the real feed, with no Kafka behind."""
+
+    feed: ResponseFeed = field(
+        default_factory=lambda: ResponseFeed(Settings(bootstrap_servers="127.0.0.1:1"), FakeRegistry().as_registry)
+    )
+    stored: list[TaskResponse] = field(default_factory=list)
+    told: int = 0
+    error: MabosError | None = None
+    """Raised where the log is read."""
+    tail_error: MabosError | None = None
+    """Raised where the tail is made."""
+    stretch: int = 1000
+    """How many records one reading passes."""
+    reading: Callable[[], None] = lambda: None
+    """Called before each reading."""
+    stops: int = 0
+
+    def __call__(self, _: Settings) -> Tail:
+        """Make the tail."""
+        if self.tail_error is not None:
+            raise self.tail_error
+        return Tail(feed=self.feed, recall=self)
+
+    def store(self, task_id: str = "t", agent_id: str = "a", status: Status = Status.COMPLETED, **more: Any) -> str:
+        """A worker writes a response; returns its position."""
+        self.stored.append(TaskResponse(task_id=task_id, agent_id=agent_id, status=status, **more))
+        return str(Position(TOPIC, 7, len(self.stored) - 1))
+
+    def tell(self) -> None:
+        """The feed reads what was stored since; as its thread does."""
+        while self.told < len(self.stored):
+            self.told += 1
+            record = Read(event=self.stored[self.told - 1], at=self.told - 1)
+            self.feed._take(cast(Message, record), Position(TOPIC, 7, record.at))
+
+    def respond(self, task_id: str = "t", agent_id: str = "a", status: Status = Status.COMPLETED, **more: Any) -> str:
+        """A worker writes a response, and the feed reads it."""
+        position = self.store(task_id, agent_id, status, **more)
+        self.tell()
+        return position
+
+    def find_begin(self, position: Position, agent_id: str) -> int:
+        """As the real one; every request was asked before the first response."""
+        if self.error is not None:
+            raise self.error
+        if position.partition != 7 or agent_id == "nobody":
+            raise InvalidTask("position", f"{position} is no task of agent {agent_id}")
+        return position.offset if position.topic == TOPIC else 0
+
+    def read(self, agent_id: str, task_id: str, begin: Position, end: int) -> Past:
+        """As the real one."""
+        self.reading()
+        if self.error is not None:
+            raise self.error
+        upto = min(end, begin.offset + self.stretch)
+        found = [
+            (event, begin._replace(offset=offset))
+            for offset, event in enumerate(self.stored[:upto])
+            if offset >= begin.offset and (event.agent_id, event.task_id) == (agent_id, task_id)
+        ]
+        return Past(found, upto)
+
+    def stop(self) -> None:
+        """Note that it was stopped."""
+        self.stops += 1
+
+
 @dataclass(kw_only=True)
 class Door:
     """An application with nothing real behind it, asked in this process."""
@@ -141,16 +246,22 @@ class Door:
     settings: Settings = field(default_factory=lambda: Settings(max_payload_bytes=4096))
     factory: FakeFactory = field(default_factory=FakeFactory)
     kafka: FakeKafka = field(default_factory=FakeKafka)
+    log: FakeLog = field(default_factory=FakeLog)
     body_timeout_s: float = 15.0
-    app: FastAPI = field(init=False)
+    streams: StreamLimits = field(default_factory=StreamLimits)
+    app: Gateway = field(init=False)
 
     def __post_init__(self) -> None:
         self.factory.producer.max_payload_bytes = self.settings.max_payload_bytes
         self.app = create_app(
             self.settings,
-            producer_factory=self.factory,
-            kafka_look=self.kafka,
-            body_timeout_s=self.body_timeout_s,
+            Parts(
+                producer=self.factory,
+                tail=self.log,
+                kafka_look=self.kafka,
+                body_timeout_s=self.body_timeout_s,
+                streams=self.streams,
+            ),
         )
 
     @property

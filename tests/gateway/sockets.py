@@ -14,6 +14,7 @@ from typing import Any, Self, cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from mabos.gateway.app import Gateway
 from mabos.gateway.connections import ConnectionLimits
 from mabos.gateway.server import make_server, open_listener
 
@@ -42,7 +43,8 @@ def serve(app: ASGIApp, limits: ConnectionLimits | None = None) -> Iterator[Runn
     """Serve an application on a free port."""
     listener = open_listener("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = make_server(app, limits=limits)
+    on_stop = app.begin_stop if isinstance(app, Gateway) else None
+    server = make_server(app, limits=limits, on_stop=on_stop)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     running = Running(server=server, thread=thread, port=port)
     thread.start()
@@ -60,6 +62,10 @@ class Answer:
     headers: dict[str, str]
     body: bytes
 
+    def json(self) -> Any:
+        """Its body."""
+        return json.loads(self.body)
+
     def problem(self, status: int) -> dict[str, Any]:
         """Its problem, checked to have this status."""
         assert (self.status, self.headers["content-type"]) == (status, "application/problem+json"), self
@@ -74,7 +80,8 @@ class _Stream:
 
     def __init__(self, sock: socket.socket) -> None:
         self._file = sock.makefile("rb")
-        self.read, self.readline, self.readinto = self._file.read, self._file.readline, self._file.readinto
+        self.read, self.read1 = self._file.read, self._file.read1
+        self.readline, self.readinto = self._file.readline, self._file.readinto
 
     def makefile(self, _mode: str) -> _Stream:
         """What HTTPResponse reads from."""
@@ -102,8 +109,7 @@ class Client:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.end()
-        self._socket.close()
+        self.close()
 
     def send(self, data: bytes) -> None:
         """Send these bytes."""
@@ -115,6 +121,26 @@ class Client:
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return Answer(status=response.status, headers=headers, body=response.read())
+
+    def read_head(self) -> Answer:
+        """Read the head of an answer that comes in pieces; then :meth:`read_chunk` gives each."""
+        self._response = http.client.HTTPResponse(cast(socket.socket, self._stream))
+        self._response.begin()
+        headers = {name.lower(): value for name, value in self._response.getheaders()}
+        return Answer(status=self._response.status, headers=headers, body=b"")
+
+    def read_chunk(self) -> bytes:
+        """Read some of the body; empty at its end."""
+        return self._response.read1(65_536)
+
+    def read_rest(self) -> bytes:
+        """Read the rest of the body."""
+        return self._response.read()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._stream.end()
+        self._socket.close()
 
     def is_closed(self) -> bool:
         """Wait until the server closes the connection; False if it still sends."""

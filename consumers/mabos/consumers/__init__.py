@@ -6,6 +6,7 @@ from mabos.consumers.client import AsyncTaskClient, TaskClient
 from mabos.consumers.controls import ControlFeed
 from mabos.consumers.errors import (
     AskRefused,
+    BeyondRetention,
     CallTimeout,
     FeedStopped,
     InvalidHandler,
@@ -23,6 +24,7 @@ from mabos.consumers.past import PastTask
 from mabos.consumers.plans import Plans, ReplayPlan
 from mabos.consumers.replays import Progress, Replay
 from mabos.consumers.reprocessing import Reprocessed, Reprocessing
+from mabos.consumers.recall import Recall
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
 from mabos.consumers.selection import Reach, Selection
@@ -34,6 +36,7 @@ __all__ = [
     "AgentGroup",
     "AskRefused",
     "AsyncTaskClient",
+    "BeyondRetention",
     "CallTimeout",
     "ControlFeed",
     "FeedStopped",
@@ -49,6 +52,7 @@ __all__ = [
     "Progress",
     "Question",
     "Reach",
+    "Recall",
     "Reject",
     "Replay",
     "ReplayPlan",

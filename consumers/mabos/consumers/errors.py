@@ -13,11 +13,13 @@
     ├── InvalidSelection what a replay shall take could never be found
     ├── InvalidReplay    a replay cannot go on: nothing is known of it, or it belongs to another queue
     ├── NotVerifiable    a handler wants to reach other agents while a recorded task is verified
-    └── FeedStopped      the response feed was stopped, or broke, while somebody waited
+    ├── FeedStopped      the response feed was stopped, or broke, while somebody waited
+    └── BeyondRetention  the log does not go back as far as somebody wants to read
 """
 
 from __future__ import annotations
 
+from mabos.kafka.position import Position
 from mabos.schemas.errors import MabosError
 
 
@@ -97,3 +99,17 @@ class NotVerifiable(MabosError):
 
 class FeedStopped(MabosError):
     """The response feed was stopped, or broke, while somebody waited."""
+
+
+class BeyondRetention(MabosError):
+    """The log does not go back as far as somebody wants to read: what stood there was deleted, as retention has it.
+
+    Attributes:
+        position: What was asked for.
+        oldest: The oldest offset that its partition still has.
+    """
+
+    def __init__(self, position: Position, oldest: int) -> None:
+        super().__init__(f"{position} is no longer in the log, which begins at offset {oldest} there")
+        self.position = position
+        self.oldest = oldest

@@ -70,6 +70,15 @@ class Tail:
         self._consumer.assign([TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()])
         self._thread.start()
 
+    def lag_records(self) -> int:
+        """How many records the topic has that were not handed over yet, as far as the broker last told."""
+        try:
+            places = self._consumer.position(self._consumer.assignment())
+            highs = [self._consumer.get_watermark_offsets(place, cached=True)[1] for place in places]
+        except (AttributeError, KafkaException, RuntimeError):  # not started, or closed
+            return 0
+        return sum(max(0, high - place.offset) for high, place in zip(highs, places, strict=True) if place.offset >= 0)
+
     def stop(self) -> None:
         """Stop reading; returns once ``on_end`` was called. One that was never started, or is stopped, stays so."""
         self._stopping.set()

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
+from mabos.gateway.cancels import cancel_routes
+from mabos.gateway.docs import docs_routes
+from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
+from mabos.gateway.metrics import Metrics, metrics_routes
+from mabos.gateway.observing import Observed
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
-from mabos.gateway.tasks import task_routes
+from mabos.gateway.responses import Responses, TailFactory, open_tail
+from mabos.gateway.sse import StreamLimits
+from mabos.gateway.streams import Streams
+from mabos.gateway.tasks import Publisher, task_routes
+from mabos.gateway.waiting import Waiting
 from mabos.kafka.settings import Settings
 from mabos.producers import AsyncTaskProducer
 
@@ -24,41 +36,65 @@ ENVELOPE_BYTES = 65_536
 class Gateway(FastAPI):
     """FastAPI, whose description says that problems are ``application/problem+json``."""
 
+    streams: Streams
+    waiting: Waiting
+    metrics: Metrics
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
+        return Observed(super().build_middleware_stack(), self.metrics)
+
+    def begin_stop(self) -> None:
+        """The server stops: end what would go on for long, so that it can finish what is in hand."""
+        self.streams.end_all()
+        self.waiting.end_all()
+
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI description."""
         document = super().openapi()
         for path in document["paths"].values():
             for operation in path.values():
                 for status, response in operation["responses"].items():
-                    content = response.get("content", {})
-                    if status >= "400" and "application/json" in content:
-                        content[MEDIA_TYPE] = content.pop("application/json")
+                    if status >= "400" and response.get("content"):
+                        response["content"] = {MEDIA_TYPE: next(iter(response["content"].values()))}
         return document
 
 
-def create_app(
-    settings: Settings,
-    *,
-    producer_factory: ProducerFactory = AsyncTaskProducer,
-    kafka_look: Look | None = None,
-    body_timeout_s: float = 15.0,
-) -> FastAPI:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the application is made of and round; tests give others."""
+
+    producer: ProducerFactory = AsyncTaskProducer
+    """Makes the producer, in a thread, once the application has started."""
+    tail: TailFactory = open_tail
+    """Makes the tail of the responses, likewise."""
+    kafka_look: Look | None = None
+    """Looks whether Kafka answers, for ``/readyz``; by default asks the broker."""
+    body_timeout_s: float = 15.0
+    """By when all of a body must be here."""
+    streams: StreamLimits = field(default_factory=StreamLimits)
+    """How many streams there may be, and how long."""
+
+
+def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     """The HTTP door. It starts, and answers ``/healthz``, while Kafka or the registry is away.
 
     Args:
         settings: Where Kafka and the registry are.
-        producer_factory: Makes the producer, in a thread, once the application has started.
-        kafka_look: Looks whether Kafka answers, for ``/readyz``; by default asks the broker.
-        body_timeout_s: By when all of a body must be here.
+        parts: Other parts than the usual.
     """
-    producer = LazyProducer(settings, producer_factory)
-    limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=body_timeout_s)
+    parts = parts or Parts()
+    producer = LazyProducer(settings, parts.producer)
+    responses = Responses(settings, parts.tail)
+    limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=parts.body_timeout_s)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         producer.start()
+        responses.start()
         yield
         await producer.stop()  # the server has answered the requests in hand before
+        await responses.stop()
 
     app = Gateway(
         title="MABOS gateway",
@@ -67,9 +103,25 @@ def create_app(
         lifespan=lifespan,
         generate_unique_id_function=lambda route: route.name,  # operation ids are what generated clients call
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
     )
+    metrics = app.metrics = Metrics()
+    app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     add_problem_handlers(app)
-    app.include_router(task_routes(producer, limits))
-    app.include_router(health_routes(Readiness(producer, kafka_look or KafkaLook(settings))))
+    metrics.watch(
+        {
+            "waiters": ("Requests that wait for an outcome.", lambda: app.waiting.waiters),
+            "task_streams": ("Open streams of one task.", lambda: app.streams.task_streams),
+            "live_streams": ("Open streams of everything.", lambda: app.streams.live_streams),
+            "tail_lag_records": ("Responses that the gateway has not read yet.", responses.lag_records),
+        }
+    )
+    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, limits))
+    app.include_router(batch_routes(producer, metrics, app.waiting, limits))
+    app.include_router(cancel_routes(producer, limits))
+    app.include_router(event_routes(app.streams))
+    app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
+    app.include_router(metrics_routes(metrics))
+    app.include_router(docs_routes(app.title))
     return app

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
@@ -24,6 +24,7 @@ _CLOSE = {"Connection": "close"}  # what is left of the body would be read as th
 _UTF_8 = ("utf-8", "utf8")
 _MAX_DIGITS = 18  # of a Content-Length; Python refuses to read thousands of digits
 
+T = TypeVar("T")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -65,8 +66,8 @@ class JsonRequest(Request):
             InvalidTask: It is JSON that some parser on the way would change, or no object.
         """
         if self._parsed is None:
-            _check_type(self.headers.get("content-type"), self.headers.get("content-encoding"))
-            self._parsed = _parse(await self.body())
+            read_media_type(self.headers)
+            self._parsed = parse_body(await self.body(), "a JSON object", parse_object)
         return self._parsed
 
     async def _receive_body(self) -> bytes:
@@ -117,26 +118,44 @@ def _check_length(declared: str | None, size_bytes: int) -> None:
         raise _too_large(size_bytes)
 
 
-def _check_type(content_type: str | None, encoding: str | None) -> None:
-    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
+def read_media_type(headers: Mapping[str, str], taken: Sequence[str] = ("application/json",)) -> str:
+    """Which of the media types that are taken a body is sent as.
+
+    Raises:
+        Refused: It is sent as another, or encoded, or in another charset than UTF-8 (415).
+    """
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise Refused(415, "Content-Encoding is not taken: send the JSON as it is")
     header = Message()
-    header["content-type"] = content_type or ""
-    if header.get_content_type() != "application/json":
+    header["content-type"] = headers.get("content-type", "")
+    kind = header.get_content_type()
+    if kind not in taken:
         raise Refused(
             415,
-            "the body must be sent with Content-Type: application/json",
-            headers={"Accept-Post": "application/json"},
+            f"the body must be sent with Content-Type: {' or '.join(taken)}",
+            headers={"Accept-Post": ", ".join(taken)},
         )
     if header.get_content_charset("utf-8") not in _UTF_8:
         raise Refused(415, "the charset must be utf-8, which is what JSON is written in")
+    return kind
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def parse_body(body: bytes, wanted: str, parse: Callable[[str, bytes], T]) -> T:
+    """The JSON value that a body holds.
+
+    Args:
+        body: The body.
+        wanted: What it should hold, for people, such as ``a JSON object``.
+        parse: Reads it, given the name ``body``.
+
+    Raises:
+        Refused: It is no JSON (400).
+        InvalidTask: It is JSON that some parser on the way would change.
+    """
     if not body.strip():
-        raise Refused(400, "body: is empty: send a JSON object", fields=[("body", "is empty: send a JSON object")])
+        raise Refused(400, f"body: is empty: send {wanted}", fields=[("body", f"is empty: send {wanted}")])
     try:
-        return parse_object("body", body)
+        return parse("body", body)
     except InvalidTask as error:
         if isinstance(error.__cause__, json.JSONDecodeError | UnicodeDecodeError):  # no JSON at all
             raise Refused(400, str(error), fields=[(error.field, error.reason)]) from error

@@ -27,7 +27,7 @@ Phase = Literal["idle", "head", "body", "whole"]
 class ConnectionLimits:
     """How many connections there may be, and how slow and how large their requests."""
 
-    connections: int = 1000
+    connections: int = 8000
     """From this many on, all but liveness is answered with 503."""
     head_bytes: int = 32_768
     """The most bytes that request line and headers may take."""
@@ -35,6 +35,8 @@ class ConnectionLimits:
     """By when a head must be here; also how long a new connection may stay silent."""
     rest_timeout_s: float = 20.0
     """How long after its head a request, once answered, may still send a body that nobody reads."""
+    write_timeout_s: float = 30.0
+    """How long a client that has sent its request may leave what is written to it untaken."""
 
 
 class HeadTooLarge(Exception):
@@ -51,6 +53,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _watched: tuple[Phase, int] | None = None
     _watch: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None
     _refusal: Refused | None = None
     _is_lingering = False
 
@@ -62,6 +65,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop watching."""
         self._unwatch()
+        self._unstall()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -98,6 +102,17 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_complete()
         self._phase = "whole"
 
+    def pause_writing(self) -> None:
+        """The client does not take what is written to it: watch how long."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._stalled = self.loop.call_later(self.limits.write_timeout_s, self._stall)
+
+    def resume_writing(self) -> None:
+        """It takes again."""
+        self._unstall()
+        super().resume_writing()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's text, which says less
         """Say as a problem why the head, or the framing of the body, is refused; uvicorn calls it."""
         self._refuse(self._refusal or Refused(400, "this is not an HTTP/1.1 request"))
@@ -121,6 +136,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def _stall(self) -> None:
+        self._stalled = None
+        if self._phase == "whole":
+            self.transport.abort()  # to close would wait for the client to take what is written
+        else:  # some clients send all of a body before they read; the body guard watches them
+            self._stalled = self.loop.call_later(self.limits.write_timeout_s, self._stall)
+
+    def _unstall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _time_is_up(self) -> None:
         if self.transport.is_closing():

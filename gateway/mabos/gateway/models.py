@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from mabos.schemas.events import MAX_REASON_BYTES
 from mabos.schemas.fields import MAX_ID_BYTES, check_id, check_time, to_ms
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -73,16 +74,30 @@ class TaskAccepted(BaseModel):
     )
 
 
-class Health(BaseModel):
-    """The process answers."""
+class Failure(BaseModel):
+    """Why a task did not complete."""
 
-    status: Literal["ok"] = "ok"
+    code: str = Field(description="A word for programs.", examples=["handler_failed"])
+    message: str = Field(description="A line for people.", examples=["the model was not reachable"])
+    retryable: bool = Field(description="Whether sending the task again could help.")
 
 
-class Ready(BaseModel):
-    """Tasks can be published."""
+class TaskOutcome(BaseModel):
+    """What became of a task: its first terminal response."""
 
-    status: Literal["ready"] = "ready"
+    type: Literal["TaskResponse"] = "TaskResponse"
+    task_id: str = Field(examples=["1"])
+    agent_id: str = Field(examples=["agent_1"])
+    status: Literal["completed", "failed", "rejected", "cancelled", "expired", "timed_out"] = Field(
+        description="How it ended.", examples=["completed"]
+    )
+    result: dict[str, object] = Field(description="What the handler gave, any JSON object.", examples=[{"members": 1}])
+    error: Failure | None = Field(description="Why it did not complete; null when it did.")
+    attempt: int = Field(description="Which attempt gave this answer; 0 when no handler ran.", ge=0, examples=[1])
+    started_at: datetime | None = Field(description="When that attempt began; null when no handler ran.")
+    position: str = Field(
+        description="topic:partition:offset of the response.", examples=["mabos.tasks.responses:7:42"]
+    )
 
 
 class FieldError(BaseModel):
@@ -108,3 +123,54 @@ class Problem(BaseModel):
     task_id: str | None = Field(
         None, description="After a failed publish: the name under which it is safe to send the task again."
     )
+
+
+class BatchItem(BaseModel):
+    """What became of one item of a batch: it is stored at its position, or there is a problem."""
+
+    number: int = Field(description="Which item, from 1: the place in the array, or the line.", ge=1, examples=[1])
+    task_id: str | None = Field(None, description="The task's name.", examples=["1"])
+    position: str | None = Field(
+        None,
+        description="topic:partition:offset of the stored task.",
+        examples=["mabos.tasks.requests:7:42"],
+    )
+    problem: Problem | None = Field(None, description="Why it is not stored, or may not be.")
+
+
+class CancelTask(BaseModel):
+    """Which task is of no more use."""
+
+    model_config = ConfigDict(
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"agent_id": "agent_1", "reason": "asked twice"}]},
+    )
+
+    agent_id: Id = Field(description="The task's agent.")
+    reason: str = Field(
+        "",
+        description=f"Why, a line for people of at most {MAX_REASON_BYTES} bytes of UTF-8.",
+        max_length=MAX_REASON_BYTES,
+    )
+
+
+class CancelAccepted(BaseModel):
+    """The cancel is stored in Kafka; the task's outcome tells what came of it."""
+
+    message: Literal["Cancel sent"] = "Cancel sent"
+    task_id: str = Field(description="The task.", examples=["1"])
+    position: str = Field(description="topic:partition:offset of the cancel.", examples=["mabos.tasks.controls:7:3"])
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """Tasks can be published."""
+
+    status: Literal["ready"] = "ready"

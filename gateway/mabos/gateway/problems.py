@@ -12,13 +12,16 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from mabos.consumers.errors import BeyondRetention, FeedStopped
 from mabos.gateway.errors import Refused
 from mabos.gateway.models import FieldError, NewTask, Problem
+from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
 from mabos.producers import PublishError, PublishQueueFull
-from mabos.schemas.errors import InvalidTask, RegistryError
+from mabos.schemas.errors import InvalidTask, MabosError, RegistryError
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
@@ -49,16 +52,7 @@ class ProblemResponse(Response):
     media_type = MEDIA_TYPE
 
     def __init__(self, refused: Refused) -> None:
-        problem = Problem.model_validate(
-            {
-                "title": _TITLES.get(refused.status) or HTTPStatus(refused.status).phrase,
-                "status": refused.status,
-                "detail": refused.detail,
-                "errors": [FieldError(field=name, message=text) for name, text in refused.fields] or None,
-                **refused.members,
-            }
-        )
-        super().__init__(problem.model_dump_json(exclude_none=True), refused.status, refused.headers)
+        super().__init__(make_problem(refused).model_dump_json(exclude_none=True), refused.status, refused.headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -69,6 +63,19 @@ class ProblemResponse(Response):
         await send({"type": "http.response.body", "body": self.body, "more_body": True})
         await _discard(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def make_problem(refused: Refused) -> Problem:
+    """What is wrong, as RFC 9457 has it."""
+    return Problem.model_validate(
+        {
+            "title": _TITLES.get(refused.status) or HTTPStatus(refused.status).phrase,
+            "status": refused.status,
+            "detail": refused.detail,
+            "errors": [FieldError(field=name, message=text) for name, text in refused.fields] or None,
+            **refused.members,
+        }
+    )
 
 
 async def _discard(receive: Receive) -> None:
@@ -84,7 +91,7 @@ async def _discard(receive: Receive) -> None:
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Have every error of an application answered with a problem; unexpected ones are logged by the server as well."""
-    for kind in (Refused, HTTPException, RequestValidationError, InvalidTask, RegistryError, PublishError, Exception):
+    for kind in (MabosError, HTTPException, RequestValidationError, Exception):
         app.add_exception_handler(kind, _answer)
 
 
@@ -119,6 +126,19 @@ def _(error: RegistryError) -> Refused:
 
 
 @refuse.register
+def _(error: BeyondRetention) -> Refused:
+    return Refused(410, str(error), fields=[("position", "is no longer in the log")])
+
+
+@refuse.register(FeedStopped)
+@refuse.register(BrokerUnavailable)
+@refuse.register(BrokerRefused)
+@refuse.register(TopicsDiffer)
+def _(error: MabosError) -> Refused:
+    return Refused(503, str(error), headers={"Retry-After": "2"})
+
+
+@refuse.register
 def _(error: PublishError) -> Refused:
     return Refused(503, str(error))
 
@@ -130,8 +150,17 @@ def _(error: PublishQueueFull) -> Refused:
 
 @refuse.register
 def _(error: RequestValidationError) -> Refused:
-    fields = list(_say_all(error.errors()[: MAX_ERRORS + 1]))
-    more = len(error.errors()) - 1
+    return _refuse_fields(error.errors())
+
+
+@refuse.register
+def _(error: ValidationError) -> Refused:
+    return _refuse_fields([{**detail, "loc": ("body", *detail["loc"])} for detail in error.errors()])
+
+
+def _refuse_fields(details: Sequence[Any]) -> Refused:
+    fields = list(_say_all(details[: MAX_ERRORS + 1]))
+    more = len(details) - 1
     name, text = fields[0]
     detail = f"{name}: {text}" + (f" (and {more} more)" if more else "")
     return Refused(422, detail, fields=fields[:MAX_ERRORS])

@@ -6,8 +6,8 @@ What bounds a client, and where:
 - a body that is too large or too slow: :mod:`mabos.gateway.bodies` (413, 408);
 - a request for another host name: :mod:`mabos.gateway.hosts` (421);
 - an idle connection between requests: uvicorn's ``timeout_keep_alive``; too many connections: 503;
-- a slow reader: answers are small, and wait in uvicorn's buffer; nothing closes such a connection. A route that streams
-  will need a clock of its own.
+- a slow reader: a stream drops what waits for it (:mod:`mabos.gateway.channel`), and a connection that takes nothing is
+  cut off (:mod:`mabos.gateway.connections`).
 
 Not here yet: authentication, and with it any address but loopback; TLS; limits per caller.
 """
@@ -19,7 +19,8 @@ import ipaddress
 import logging
 import math
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ from mabos.kafka.settings import Settings
 
 KEEP_ALIVE_S = 5
 """How long a connection may rest between two requests."""
+_FILES = 65_536
 
 log = logging.getLogger("mabos.gateway")
 
@@ -59,8 +61,10 @@ def run_gateway(settings: Settings, host: str | None = None, port: int | None = 
         port = url.port or (443 if url.scheme == "https" else 80)
     with open_listener(host, port) as listener:
         # a request in hand waits for the broker at most this long, so none is cut off
-        app = LoopbackHosts(create_app(settings))
-        make_server(app, stop_timeout_s=settings.publish_timeout_s + 2).run(sockets=[listener])
+        app = create_app(settings)
+        raise_file_limit()
+        stop_timeout_s = settings.publish_timeout_s + 2
+        make_server(LoopbackHosts(app), on_stop=app.begin_stop, stop_timeout_s=stop_timeout_s).run(sockets=[listener])
 
 
 def open_listener(host: str, port: int) -> socket.socket:
@@ -82,17 +86,33 @@ def open_listener(host: str, port: int) -> socket.socket:
     return listener
 
 
+def raise_file_limit() -> None:
+    """Let this process have as many connections as the system allows it: each is an open file."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - there is none on Windows
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 def make_server(
-    app: ASGIApp, *, limits: ConnectionLimits | None = None, stop_timeout_s: float = 30.0
+    app: ASGIApp,
+    *,
+    on_stop: Callable[[], None] | None = None,
+    limits: ConnectionLimits | None = None,
+    stop_timeout_s: float = 30.0,
 ) -> uvicorn.Server:
     """A uvicorn server for the gateway.
 
     Args:
         app: The application.
+        on_stop: Called when it begins to stop, before it waits for the requests in hand.
         limits: Of connections.
         stop_timeout_s: How long requests in hand may take once it stops.
     """
-    return _Server(
+    server = _Server(
         uvicorn.Config(
             app,
             http=guard(limits or ConnectionLimits()),
@@ -108,14 +128,23 @@ def make_server(
             timeout_graceful_shutdown=math.ceil(stop_timeout_s),
         )
     )
+    server.on_stop = on_stop
+    return server
 
 
 class _Server(uvicorn.Server):
+    on_stop: Callable[[], None] | None = None
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or ():
             host, port = listener.getsockname()[:2]
             log.info("the gateway listens on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.on_stop is not None:
+            self.on_stop()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
