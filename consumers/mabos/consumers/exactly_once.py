@@ -111,7 +111,10 @@ class ExactlyOnce:
     def settle(self) -> None:
         """Send what waits, and commit when it is time."""
         self._outbox.resend()
-        if self._is_ready() and self._produce() and self._is_due():
+        if not self._is_ready():
+            return
+        self._produce()
+        if self._transactions.is_ready and not self._again and self._is_due():
             self._commit(())
 
     def leave(self, tenures: Collection[Tenure], timeout_s: float) -> None:
@@ -178,7 +181,7 @@ class ExactlyOnce:
         return is_late or self._assignment.unfinished <= len(parcel.sent) + skipped
 
     def _produce(self) -> bool:
-        """Make all that waits part of the transaction; False if there is no room, or the producer broke."""
+        """Make what waits part of the transaction; False if not all of it is: there is no room, or it broke."""
         try:
             while waiting := self._again or self._waiting:
                 if not waiting[0].job.tenure.is_over and not self._produce_first(waiting):

@@ -9,6 +9,7 @@ says yes, the last transaction is committed or aborted for ever; where nobody tr
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum, auto
@@ -61,7 +62,9 @@ class Transactions:
     def __init__(self, config: Mapping[str, object]) -> None:
         self._config = dict(config)
         self._producer = Producer(self._config)
-        self._is_ready = False
+        self._has_warned = False
+        self.is_ready = False
+        """Whether a transaction can be begun, as far as is known."""
 
     def get_ready(self, timeout_s: float) -> bool:
         """Whether a transaction can be begun, and the last one, of whatever producer, has ended.
@@ -69,24 +72,29 @@ class Transactions:
         Raises:
             WorkerFailed: The broker refuses transactions to this user.
         """
-        if self._is_ready:
+        if self.is_ready:
             return True
+        self._producer.poll(0)  # else what it logs would not be seen
         try:
             self._producer.init_transactions(timeout_s)
         except KafkaException as error:
             cause: KafkaError = error.args[0]
-            if cause.retriable():
-                return False
-            raise WorkerFailed(f"transactions cannot be used: {cause.str()}") from error
-        self._is_ready = True
+            if not cause.retriable():
+                raise WorkerFailed(f"transactions cannot be used: {cause.str()}") from error
+            if not self._has_warned:
+                log.warning("no transaction can be begun, trying again", cause=cause.str())
+            self._has_warned = True
+            return False
+        self.is_ready, self._has_warned = True, False
         return True
 
     def renew(self) -> None:
-        """Throw the producer away, with all that it has not sent, and make a new one, which is not ready yet."""
-        broken, self._producer, self._is_ready = self._producer, Producer(self._config), False
-        with suppress(KafkaException):
-            broken.purge()
-            broken.poll(0)  # the reports of what was purged: without them their records are never freed
+        """Throw the producer away, with all that it has not sent, and make a new one, which is not ready yet.
+
+        In a thread of its own, for with no broker to be had librdkafka takes its time to end a client.
+        """
+        threading.Thread(target=_end, args=(self._producer,), name="mabos-broken", daemon=True).start()
+        self._producer, self.is_ready = Producer(self._config), False
 
     def begin(self) -> None:
         """Begin a transaction; raises KafkaException, as all below."""
@@ -122,6 +130,13 @@ class Transactions:
     def abort(self, timeout_s: float) -> None:
         """Abort."""
         self._producer.abort_transaction(timeout_s)
+
+
+def _end(producer: Producer) -> None:
+    """Nobody else knows this producer any more, so it ends with this function."""
+    with suppress(KafkaException):
+        producer.purge()
+        producer.poll(0)  # the reports of what was purged: without them their records are never freed
 
 
 def is_on_log(settings: Settings, record: Record, offset: int) -> bool:
