@@ -5,10 +5,10 @@ from __future__ import annotations
 from confluent_kafka import KafkaError, Message
 
 from mabos.consumers.delivery import Kind, Outgoing
-from mabos.consumers.parcel import Parcel
+from mabos.consumers.parcel import Parcel, fit
 from mabos.consumers.verdicts import Answered
 from mabos.schemas.events import Status
-from tests.support.jobs import make_answers, make_job
+from tests.support.jobs import RESPONSES, make_answers, make_job
 
 
 def make_outgoing(number: int) -> Outgoing:
@@ -48,3 +48,15 @@ def test_what_the_broker_refuses_keeps_its_reason() -> None:
     parcel.note(second, None, at(3))
     assert not parcel.is_stored
     assert parcel.reports() == [(first, error), (second, None)]
+
+
+def test_what_was_refused_is_sent_again_made_smaller_or_given_up() -> None:
+    """By the reason: an outage passes, a size can be cut once, a missing right is for a person to mend."""
+    job, answers = make_job(), make_answers()
+    large = Outgoing(answers.respond(job, Answered(Status.COMPLETED, f'{{"x": "{"x" * 999}"}}')), job, Kind.RESPONSE)
+    assert fit(large, KafkaError(KafkaError._MSG_TIMED_OUT), answers) is large
+    small = fit(large, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), answers)
+    assert small is not None
+    assert RESPONSES.decode(small.record.value).status is Status.FAILED
+    assert fit(small, KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), answers) is None
+    assert fit(large, KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), answers) is None

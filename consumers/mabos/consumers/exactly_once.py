@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 
 import structlog
@@ -29,7 +28,7 @@ from mabos.consumers.delivery import Outgoing, Stored
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.outbox import Outbox
-from mabos.consumers.parcel import Parcel
+from mabos.consumers.parcel import Parcel, fit
 from mabos.consumers.tenure import Tenure
 from mabos.consumers.transactions import Remedy, Transactions, choose_remedy
 from mabos.producers.publisher import Record
@@ -42,7 +41,6 @@ _START_TIMEOUT_S = 20.0
 _GLANCE_S = 0.5  # the reader shall be back at its polls soon, also while no broker answers
 _LAST_WORDS_S = 1.0  # as in at-least-once delivery
 _LEAVE_TRIES = 10
-_HOPELESS = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.TOPIC_AUTHORIZATION_FAILED})
 _LEAVE_PAUSE_S = 0.2  # what the group refuses it may take once the client has heard of its new epoch
 
 
@@ -269,7 +267,7 @@ class ExactlyOnce:
     def _recover(self, error: KafkaException) -> None:
         """Get over an error: the worker goes on with the same producer, or with a new one."""
         cause: KafkaError = error.args[0]
-        parcel = self._parcel or Parcel(time.monotonic())
+        parcel = self._parcel or Parcel(0.0)
         remedy = choose_remedy(cause, is_committing=parcel.is_committing)
         if remedy is Remedy.ABORT:
             log.warning("transaction aborted, doing it again", cause=cause.str())
@@ -301,13 +299,9 @@ class ExactlyOnce:
 
     def _fit(self, outgoing: Outgoing, error: KafkaError) -> Outgoing | None:
         """What to send instead of a record that was refused; None where nothing can be, and the worker ends."""
-        smaller, code = None, error.code()
-        if code == KafkaError.MSG_SIZE_TOO_LARGE:
-            smaller = self._answers.shrink(outgoing.job, outgoing.record)
-        if smaller is not None:
+        found = fit(outgoing, error, self._answers)
+        if found is None:
+            self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error.str()}"))
+        elif found is not outgoing:
             log.warning("record too large, sending a smaller one", **names_of(outgoing.job))
-            return replace(outgoing, record=smaller)
-        if code not in _HOPELESS:
-            return outgoing
-        self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error.str()}"))
-        return None
+        return found

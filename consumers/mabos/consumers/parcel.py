@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message, TopicPartition
 
+from mabos.consumers.answers import Answers
 from mabos.consumers.delivery import Outgoing
 from mabos.producers.publisher import Record
 
@@ -18,6 +19,15 @@ class Ack(NamedTuple):
     """What was sent."""
     offset: int
     """Where it stands, in the partition of its record."""
+
+
+def fit(outgoing: Outgoing, error: KafkaError, answers: Answers) -> Outgoing | None:
+    """What to send after a record was refused: the same again, or a smaller one; None where nothing would be taken."""
+    code = error.code()
+    if code == KafkaError.MSG_SIZE_TOO_LARGE:
+        smaller = answers.shrink(outgoing.job, outgoing.record)
+        return None if smaller is None else replace(outgoing, record=smaller)
+    return None if code == KafkaError.TOPIC_AUTHORIZATION_FAILED else outgoing
 
 
 @dataclass(slots=True, eq=False)

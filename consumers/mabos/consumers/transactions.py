@@ -85,6 +85,8 @@ class Transactions:
                 log.warning("no transaction can be begun, trying again", cause=cause.str())
             self._has_warned = True
             return False
+        if self._has_warned:
+            log.info("transactions go on")
         self.is_ready, self._has_warned = True, False
         return True
 
