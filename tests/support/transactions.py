@@ -62,7 +62,7 @@ class FakeTransactions:
         self.is_ready = self.is_ready or not self.is_away
         return self.is_ready
 
-    def renew(self) -> None:
+    def renew(self, cause: KafkaError) -> None:
         self.renewed += 1
         self._drop()
         self.is_ready = False

@@ -104,7 +104,7 @@ class ExactlyOnce:
         """Nothing to be done: a commit sends what lingers, and comes at once when nothing is in hand."""
 
     def pause(self) -> None:
-        """Nothing to be done: the reader takes reports, with all that a transaction needs."""
+        """Nothing to be done: the reader takes reports."""
 
     def settle(self) -> None:
         """Send what waits, and commit when it is time."""
@@ -142,8 +142,8 @@ class ExactlyOnce:
     @property
     def unstored(self) -> int:
         """How many records are not committed yet."""
-        on_their_way = [len(parcel.sent) for parcel in (self._parcel, self._doubt) if parcel is not None]
-        return len(self._again) + len(self._waiting) + sum(on_their_way)
+        sent = sum(len(parcel.sent) for parcel in (self._parcel, self._doubt) if parcel is not None)
+        return len(self._again) + len(self._waiting) + sent
 
     def _is_ready(self) -> bool:
         """Whether there is a producer that works, and no doubt about what was before."""
@@ -163,13 +163,9 @@ class ExactlyOnce:
     def _resolve(self, doubt: Parcel) -> None:
         """Ask the log what became of a transaction; one without a record can be done again whatever became of it."""
         proof = doubt.proof
-        is_committed = proof is not None and self._is_on_log(*proof)
-        self._doubt = None
+        is_committed, self._doubt = proof is not None and self._is_on_log(*proof), None
         log.info("a transaction in doubt was looked up", is_committed=is_committed, records=len(doubt.sent))
-        if is_committed:
-            self._conclude(doubt)
-        else:
-            self._redo(doubt)
+        self._conclude(doubt) if is_committed else self._redo(doubt)
 
     def _is_due(self) -> bool:
         parcel, skipped = self._parcel, len(self._skipped)
@@ -273,23 +269,19 @@ class ExactlyOnce:
             log.warning("transaction aborted, doing it again", cause=cause.str())
             self._abort(parcel)
             return
-        self._renew(cause)
-        if remedy is Remedy.ASK:
-            self._parcel, self._doubt = None, parcel
-        else:
+        self._transactions.renew(cause)
+        if remedy is Remedy.RENEW:
             self._redo(parcel)
+        else:
+            self._parcel, self._doubt = None, parcel
 
     def _abort(self, parcel: Parcel, timeout_s: float = _CALL_TIMEOUT_S) -> None:
         """Abort, and let what was sent wait for the next transaction."""
         try:
             self._transactions.abort(timeout_s)
         except KafkaException as error:
-            self._renew(error.args[0])
+            self._transactions.renew(error.args[0])
         self._redo(parcel)
-
-    def _renew(self, cause: KafkaError) -> None:
-        log.warning("the transactional producer is broken, making a new one", cause=cause.str())
-        self._transactions.renew()
 
     def _redo(self, parcel: Parcel) -> None:
         """It is aborted: let what it held wait for the next transaction, in the same order."""

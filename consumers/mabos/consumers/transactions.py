@@ -90,11 +90,12 @@ class Transactions:
         self.is_ready, self._has_warned = True, False
         return True
 
-    def renew(self) -> None:
+    def renew(self, cause: KafkaError) -> None:
         """Throw the producer away, with all that it has not sent, and make a new one, which is not ready yet.
 
         In a thread of its own, for with no broker to be had librdkafka takes its time to end a client.
         """
+        log.warning("the transactional producer is broken, making a new one", cause=cause.str())
         threading.Thread(target=_end, args=(self._producer,), name="mabos-broken", daemon=True).start()
         self._producer, self.is_ready = Producer(self._config), False
 
