@@ -147,6 +147,15 @@ def test_what_could_not_be_committed_in_time_never_is() -> None:
     assert not any(desk.transactions.committed)
 
 
+def test_a_leave_waits_for_a_slow_broker() -> None:
+    """As long as there is time: tries are counted where the group refuses, not where records are on their way."""
+    desk = Desk()
+    desk.transactions.slow_flushes = 25
+    desk.answer(*desk.read(1))
+    desk.delivery.leave([desk.tenure], 60.0)
+    assert (desk.on_log, desk.committed) == (["t-0-0"], 1)
+
+
 def test_a_full_queue_is_committed_piece_by_piece() -> None:
     """What waits is not kept from its commit by what comes after it, or it would grow older than a transaction may."""
     desk = Desk(interval_s=0.0)

@@ -35,6 +35,8 @@ class FakeTransactions:
     """What readers of committed records see, with its offset."""
     room: int | None = None
     """How many records a transaction takes before a flush; None for any number."""
+    slow_flushes: int = 0
+    """How many flushes end before the records have their reports."""
     committed: list[dict[int, int]] = field(default_factory=list)
     """What went along with each commit, by partition."""
     renewed: int = 0
@@ -85,6 +87,9 @@ class FakeTransactions:
         """They come with the flush."""
 
     def flush(self, timeout_s: float) -> bool:
+        if self.slow_flushes:
+            self.slow_flushes -= 1
+            return False
         for offset, record, on_delivery in self._open:
             is_lost = self._meet("report") is not None
             error = KafkaError(KafkaError._MSG_TIMED_OUT) if is_lost else None

@@ -40,8 +40,8 @@ _CALL_TIMEOUT_S = 10.0
 _START_TIMEOUT_S = 20.0
 _GLANCE_S = 0.5  # the reader shall be back at its polls soon, also while no broker answers
 _LAST_WORDS_S = 1.0  # as in at-least-once delivery
-_LEAVE_TRIES = 10
-_LEAVE_PAUSE_S = 0.2  # what the group refuses it may take once the client has heard of its new epoch
+_LEAVE_TRIES = 20
+_LEAVE_PAUSE_S = 0.1  # what the group refuses it may take once the client has heard of its new epoch
 
 
 class ExactlyOnce:
@@ -119,11 +119,10 @@ class ExactlyOnce:
         """Commit all that is done of partitions that are about to go; what is not committed by then never will be."""
         give_up_s, tries = time.monotonic() + max(_LAST_WORDS_S, timeout_s), 0
         while time.monotonic() < give_up_s and tries < _LEAVE_TRIES:
-            if not self._is_ready() or not self._produce():
-                continue
-            if self._commit(tenures):
-                return
-            tries += 1
+            if self._is_ready() and self._produce():
+                if self._commit(tenures):
+                    return
+                tries += self._parcel is None  # it was refused; else its records are still on their way
             time.sleep(_LEAVE_PAUSE_S)
         if self._parcel is not None:  # else it might be committed later, after the next owner has begun
             self._abort(self._parcel, _LAST_WORDS_S)
