@@ -93,7 +93,7 @@ class Transactions:
     def renew(self, cause: KafkaError) -> None:
         """Throw the producer away, with all that it has not sent, and make a new one, which is not ready yet.
 
-        In a thread of its own, for with no broker to be had librdkafka takes its time to end a client.
+        In a thread of its own, for the end of a client can take long, or never come (librdkafka#4519).
         """
         log.warning("the transactional producer is broken, making a new one", cause=cause.str())
         threading.Thread(target=_end, args=(self._producer,), name="mabos-broken", daemon=True).start()
