@@ -7,8 +7,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 
+from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
 from tests.support.judge import must_hold, send_tasks, wait_until_committed
 from tests.support.processes import WorkerProcess, find_overlaps, read_runs, wait_for_members, worker_processes
 from tests.support.scale import IS_FULL, scaled
@@ -16,6 +19,8 @@ from tests.support.waiting import eventually
 
 TASKS = scaled(3_000, 30_000)
 REBALANCES = scaled(4, 20)
+GUESTS = 10  # each makes two rebalances, one when it comes and one when it goes
+TASKS_PER_GUEST = scaled(300, 3_000)
 SEED = 5
 WAYS = [
     ("consumer", "at-least-once"),
@@ -54,3 +59,38 @@ def test_workers_that_come_and_go_run_each_task_once(
     runs = read_runs(tmp_path)
     assert find_overlaps(runs) == []
     assert {task: count for task, count in Counter(run.task for run in runs).items() if count > 1} == {}
+
+
+@pytest.mark.parametrize(("protocol", "delivery"), WAYS if IS_FULL else WAYS[:2])
+def test_guests_that_come_and_go_cost_no_task(settings: Settings, tmp_path: Path, protocol: str, delivery: str) -> None:
+    """Twenty rebalances, one right after the other: members of the group take partitions, read nothing, and leave."""
+    settings = settings.model_copy(update={"group_protocol": protocol})
+    group = f"guests-{settings.queue}"
+    options = {"limits": {"delivery": delivery, "concurrency": 8}}
+    sent = list[str]()
+    with worker_processes(settings, group, tmp_path, 2, options) as workers:
+        for guest in range(GUESTS):
+            tasks = [(f"agent-{n % 150}", f"t-{guest}-{n}", {"pause_s": 0.005}) for n in range(TASKS_PER_GUEST)]
+            send_tasks(settings, tasks)
+            sent += [task for _, task, _ in tasks]
+            visit(settings, group)
+        wait_until_committed(settings, group, timeout_s=120)
+        for worker in workers:
+            worker.terminate()
+        assert [worker.wait() for worker in workers] == [0, 0]
+        assert sum(worker.log.count("partitions revoked") for worker in workers) >= GUESTS
+    must_hold(settings, tasks=len(sent))
+    runs = read_runs(tmp_path)
+    assert find_overlaps(runs) == []
+    assert sorted(run.task for run in runs) == sorted(sent)
+
+
+def visit(settings: Settings, group: str) -> None:
+    """Be a member of a group until it gives partitions, and leave."""
+    config = librdkafka_config(settings, "worker", client_id="guest", group=group)
+    consumer = Consumer(config)
+    try:
+        consumer.subscribe([Queue(name=settings.queue).requests])
+        eventually(lambda: consumer.poll(0.05) or consumer.assignment(), timeout_s=60, every_s=0)
+    finally:
+        consumer.close()

@@ -72,7 +72,9 @@ def audit(settings: Settings, registry: SchemaRegistry | None = None) -> AuditRe
             position = Position(topic, message.partition() or 0, message.offset() or 0)
             try:
                 if topic == queue.requests:
-                    found.add_request(requests.decode(message.value()), position)
+                    request = requests.decode(message.value())
+                    if message.key() == request.agent_id.encode():  # else it is no task, whatever ids it bears
+                        found.add_request(request, position)
                 else:
                     found.add_response(responses.decode(message.value()), position)
             except DecodeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import Message
 
@@ -18,12 +19,13 @@ from mabos.consumers.cancels import Cancels
 from mabos.consumers.controls import ControlFeed
 from mabos.consumers.delivery import Delivery, Stored
 from mabos.consumers.engine import Engine
-from mabos.consumers.exactly_once import ExactlyOnce, transactional
+from mabos.consumers.exactly_once import ExactlyOnce
 from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.metrics import WorkerMetrics
 from mabos.consumers.outbox import Outbox
 from mabos.consumers.progress import TaskSurroundings
 from mabos.consumers.takeover import Takeovers
+from mabos.consumers.transactions import Transactions, is_on_log, transactional
 from mabos.consumers.triage import Triage
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
@@ -80,7 +82,8 @@ def assemble(
     delivery: Delivery = AtLeastOnce(outbox, stored, commits)
     if limits.delivery == "exactly-once":
         delivery = ExactlyOnce(
-            _transactional_config(settings, agents),
+            Transactions(_transactional_config(settings, agents)),
+            partial(is_on_log, settings),
             outbox,
             stored,
             answers,
@@ -131,6 +134,6 @@ def assemble(
 
 
 def _transactional_config(settings: Settings, agents: AgentGroup) -> dict[str, object]:
-    """A new id each time: what fences a zombie is its place in the group (KIP-447), not its transactional id."""
+    """An id per worker: what fences a zombie is its place in the group (KIP-447), not its transactional id."""
     config = librdkafka_config(settings, "answers", client_id="mabos-worker")
     return transactional(config, f"mabos-{agents.name}-{uuid.uuid4()}")

@@ -94,6 +94,11 @@ class Assignment(Generic[M]):
             tenure.committed = offset if tenure.committed is None else max(tenure.committed, offset)
 
 
+def current_commits(tenures: Collection[Tenure]) -> dict[int, tuple[int, Bookmark]]:
+    """What to commit of partitions, moved or not."""
+    return {tenure.partition: (tenure.offsets.committable, tenure.bookmark(has_left=False)) for tenure in tenures}
+
+
 def last_commits(tenures: Collection[Tenure]) -> dict[int, tuple[int, Bookmark]]:
     """What to commit of partitions that are left in order."""
     return {tenure.partition: (tenure.offsets.committable, tenure.bookmark(has_left=True)) for tenure in tenures}

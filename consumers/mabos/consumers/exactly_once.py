@@ -4,38 +4,52 @@ The reader does it all, between two polls. While nothing else is in hand, what i
 load a transaction takes in what comes within an interval. A transaction that is aborted is done again with the same
 responses: handlers do not run again for it. A worker that lost its place in the group cannot commit its offsets, so its
 responses are aborted with them.
+
+An outage breaks the producer, not the worker: there is a new one as soon as a broker answers
+(:mod:`mabos.consumers.transactions`). What no commit was tried for is done again then. Where one was tried and its
+answer is missing, the log is asked first: one record of the transaction is there, or none is.
 """
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from mabos.consumers.answers import Answers
-from mabos.consumers.assignment import Assignment, last_commits
+from mabos.consumers.assignment import Assignment, current_commits, last_commits
 from mabos.consumers.at_least_once import Commits
 from mabos.consumers.delivery import Outgoing, Stored
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.outbox import Outbox
+from mabos.consumers.parcel import Parcel, fit
 from mabos.consumers.tenure import Tenure
+from mabos.consumers.transactions import Remedy, Transactions, choose_remedy
+from mabos.producers.publisher import Record
+from mabos.schemas.errors import MabosError
 
 log = structlog.stdlib.get_logger("mabos.worker")
 
-_CALL_TIMEOUT_S = 20.0
+_CALL_TIMEOUT_S = 10.0
+_START_TIMEOUT_S = 20.0
+_GLANCE_S = 0.5  # the reader shall be back at its polls soon, also while no broker answers
+_LAST_WORDS_S = 1.0  # as in at-least-once delivery
+_LEAVE_TRIES = 20
+_LEAVE_PAUSE_S = 0.1  # what the group refuses it may take once the client has heard of its new epoch
 
 
 class ExactlyOnce:
     """Sends in transactions.
 
     Args:
-        config: The configuration of a transactional producer.
+        transactions: Makes them.
+        is_on_log: Whether readers of committed records see a record at an offset, once its transaction has ended.
         outbox: Sends what must not be part of a transaction.
         stored: Is told what the broker has.
         answers: Makes smaller records of those that are too large.
@@ -50,7 +64,8 @@ class ExactlyOnce:
 
     def __init__(  # noqa: PLR0913 - it is where all of these meet
         self,
-        config: dict[str, object],
+        transactions: Transactions,
+        is_on_log: Callable[[Record, int], bool],
         outbox: Outbox,
         stored: Stored,
         answers: Answers,
@@ -60,20 +75,18 @@ class ExactlyOnce:
         interval_s: float,
         on_failure: Callable[[WorkerFailed], None],
     ) -> None:
-        self._answers, self._assignment, self._commits = answers, assignment, commits
+        self._transactions, self._is_on_log = transactions, is_on_log
+        self._outbox, self._stored, self._answers = outbox, stored, answers
+        self._assignment, self._commits = assignment, commits
         self._interval_s, self._on_failure = interval_s, on_failure
-        self._producer = Producer(config)
-        try:
-            self._producer.init_transactions(_CALL_TIMEOUT_S)
-        except KafkaException as error:
-            raise WorkerFailed(f"transactions cannot be used: {error.args[0].str()}") from error
+        if not transactions.get_ready(_START_TIMEOUT_S):
+            raise WorkerFailed(f"transactions cannot be used: no broker answers within {_START_TIMEOUT_S:g} s")
         self._waiting: deque[Outgoing] = deque()  # appended by any thread, popped by the reader
         self._again: deque[Outgoing] = deque()  # was in a transaction that was aborted: goes first into the next one
         self._skipped: deque[tuple[Job, int | None]] = deque()
-        self._sent: list[Outgoing] = []
-        self._outbox, self._stored = outbox, stored
-        self._refused: list[tuple[Outgoing, KafkaError]] = []
-        self._begun_s: float | None = None
+        self._parcel: Parcel | None = None  # what the open transaction holds
+        self._doubt: Parcel | None = None  # what one held of which it is not known whether it was committed
+        self._owes_offsets = False  # offsets moved, and the transaction that should have carried them failed
 
     def send(self, outgoing: Outgoing) -> None:
         """Have a record sent with the next transaction; from any thread."""
@@ -91,176 +104,195 @@ class ExactlyOnce:
         """Nothing to be done: a commit sends what lingers, and comes at once when nothing is in hand."""
 
     def pause(self) -> None:
-        """Nothing to be done: the reader takes reports, with all that a transaction needs."""
+        """Nothing to be done: the reader takes reports."""
 
     def settle(self) -> None:
         """Send what waits, and commit when it is time."""
         self._outbox.resend()
-        self._produce()
-        if self._begun_s is None and not self._skipped:
+        if not self._is_ready():
             return
-        is_late = self._begun_s is not None and time.monotonic() - self._begun_s >= self._interval_s
-        if is_late or self._assignment.unfinished <= len(self._sent) + len(self._skipped):
+        self._produce()
+        if self._transactions.is_ready and not self._again and self._is_due():
             self._commit(())
 
     def leave(self, tenures: Collection[Tenure], timeout_s: float) -> None:
-        """Commit all that is done of partitions that are about to go."""
-        give_up_s = time.monotonic() + timeout_s
-        self._produce()
-        while self._again and time.monotonic() < give_up_s:
-            self._produce()
-        self._commit(tenures)
+        """Commit all that is done of partitions that are about to go; what is not committed by then never will be."""
+        give_up_s, tries = time.monotonic() + max(_LAST_WORDS_S, timeout_s), 0
+        while time.monotonic() < give_up_s and tries < _LEAVE_TRIES:
+            if self._is_ready() and self._produce():
+                if self._commit(tenures):
+                    return
+                tries += self._parcel is None  # it was refused; else its records are still on their way
+            time.sleep(_LEAVE_PAUSE_S)
+        if self._parcel is not None:  # else it might be committed later, after the next owner has begun
+            self._abort(self._parcel, _LAST_WORDS_S)
 
     def lose(self) -> None:
         """Partitions are gone: abort, so that nothing of theirs is seen; the rest is sent again."""
-        if any(outgoing.job.tenure.is_over for outgoing in self._sent):
-            self._abort()
+        if self._parcel is not None and any(outgoing.job.tenure.is_over for outgoing in self._parcel.sent):
+            self._abort(self._parcel)
 
     def stop(self) -> None:
-        """End the producer; an open transaction is aborted."""
-        if self._begun_s is not None:
-            self._abort()
+        """End; an open transaction is aborted."""
+        if self._parcel is not None:
+            with suppress(KafkaException):
+                self._transactions.abort(_LAST_WORDS_S)
 
     @property
     def unstored(self) -> int:
         """How many records are not committed yet."""
-        return len(self._again) + len(self._waiting) + len(self._sent)
+        sent = sum(len(parcel.sent) for parcel in (self._parcel, self._doubt) if parcel is not None)
+        return len(self._again) + len(self._waiting) + sent
 
-    def _produce(self) -> None:
-        while waiting := self._again or self._waiting:
-            outgoing = waiting.popleft()
-            if outgoing.job.tenure.is_over:
-                continue
+    def _is_ready(self) -> bool:
+        """Whether there is a producer that works, and no doubt about what was before."""
+        try:
+            if not self._transactions.get_ready(_GLANCE_S):
+                return False
+            if self._doubt is not None:
+                self._resolve(self._doubt)
+        except WorkerFailed as error:
+            self._on_failure(error)
+            return False
+        except (KafkaException, MabosError) as error:
+            log.warning("it is not known yet whether a transaction was committed, asking again", cause=str(error))
+            return False
+        return True
+
+    def _resolve(self, doubt: Parcel) -> None:
+        """Ask the log what became of a transaction; one without a record can be done again whatever became of it."""
+        proof = doubt.proof
+        is_committed, self._doubt = proof is not None and self._is_on_log(*proof), None
+        log.info("a transaction in doubt was looked up", is_committed=is_committed, records=len(doubt.sent))
+        self._conclude(doubt) if is_committed else self._redo(doubt)
+
+    def _is_due(self) -> bool:
+        parcel, skipped = self._parcel, len(self._skipped)
+        if parcel is None:
+            return bool(skipped) or self._owes_offsets
+        is_late = time.monotonic() - parcel.begun_s >= self._interval_s
+        return is_late or self._assignment.unfinished <= len(parcel.sent) + skipped
+
+    def _produce(self) -> bool:
+        """Make what waits part of the transaction; False if not all of it is: there is no room, or it broke."""
+        try:
+            while waiting := self._again or self._waiting:
+                if not waiting[0].job.tenure.is_over and not self._produce_first(waiting):
+                    return False
+                waiting.popleft()
+            self._transactions.take_reports(0)
+        except BufferError:
+            self._transactions.take_reports(0.01)
+            return False
+        except KafkaException as error:
+            self._recover(error)
+            return False
+        return True
+
+    def _produce_first(self, waiting: deque[Outgoing]) -> bool:
+        parcel = self._parcel or self._begin()
+        while True:
+            outgoing = waiting[0]
             try:
-                if self._begun_s is None:
-                    self._producer.begin_transaction()
-                    self._begun_s = time.monotonic()
-                self._produce_one(outgoing)
-            except BufferError:
-                waiting.appendleft(outgoing)
-                self._producer.poll(0.01)
-                return
-            except KafkaException as error:
-                waiting.appendleft(outgoing)
-                self._recover(error)
-                return
-        try:
-            self._producer.poll(0)
-        except KafkaException as error:  # it is broken: a leave must go on all the same, and close the consumer
-            self._recover(error)
+                self._transactions.produce(outgoing.record, partial(parcel.note, outgoing))
+            except KafkaException as error:  # one that is too large even for the client breaks nothing
+                fit = self._fit(outgoing, error.args[0])
+                if fit is outgoing:
+                    raise
+                if fit is None:
+                    return False
+                waiting[0] = fit
+            else:
+                parcel.sent.append(outgoing)
+                return True
 
-    def _produce_one(self, outgoing: Outgoing) -> None:
-        record = outgoing.record
-        try:
-            self._producer.produce(
-                record.topic,
-                key=record.key,
-                value=record.value,
-                partition=record.partition,
-                headers=record.headers,
-                on_delivery=partial(self._on_report, outgoing),
-            )
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                raise
-            self._shrink(outgoing, error.args[0])
-        else:
-            self._sent.append(outgoing)
+    def _begin(self) -> Parcel:
+        """What the open transaction holds; one is begun if there is none."""
+        if self._parcel is None:
+            self._transactions.begin()
+            self._parcel = Parcel(time.monotonic())
+        return self._parcel
 
-    def _shrink(self, outgoing: Outgoing, error: KafkaError) -> None:
-        smaller = self._answers.shrink(outgoing.job, outgoing.record)
-        if smaller is None:
-            self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error.str()}"))
-        else:
-            log.warning("record too large, sending a smaller one", **names_of(outgoing.job))
-            self._again.appendleft(replace(outgoing, record=smaller))
+    def _commit(self, leaving: Collection[Tenure]) -> bool:
+        """Commit what was sent, with the offsets of what it ends; False if that is not done yet, or not to be done.
 
-    def _on_report(self, outgoing: Outgoing, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self._stored.add(outgoing, message.offset())
-        elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-            self._refused.append((outgoing, error))
-
-    def _commit(self, leaving: Collection[Tenure]) -> None:
-        """Commit what was sent, with the offsets of what it ends.
-
-        Not before all of an aborted transaction is in this one: its offsets are noted already.
+        Nobody calls it before all of an aborted transaction is in this one: its offsets are noted already. Each
+        partition that is answered has its offset go along, moved or not: it is by offsets that the group can refuse.
         """
-        if self._again:
-            return
         try:
-            if self._begun_s is None:
-                self._producer.begin_transaction()
-                self._begun_s = time.monotonic()
-            self._producer.flush(_CALL_TIMEOUT_S)
-            if self._refused:
-                self._abort()
-                return
-            while self._skipped:
-                self._stored.skip(*self._skipped.popleft())
-            self._stored.take()
-            wanted = self._assignment.to_commit() | last_commits(leaving)
-            places = self._commits.places(wanted)
-            if places:
-                group = self._commits.consumer.consumer_group_metadata()
-                self._producer.send_offsets_to_transaction(places, group, _CALL_TIMEOUT_S)
-            self._finish()
+            parcel = self._begin()
+            if not self._transactions.flush(_GLANCE_S):
+                return False
+            if not parcel.is_stored:
+                self._abort(parcel)
+                return False
+            self._note(parcel)
+            answered = {outgoing.job.tenure for outgoing in parcel.sent}
+            wanted = current_commits(answered) | self._assignment.to_commit() | last_commits(leaving)
+            parcel.places = self._commits.places(wanted)
+            if parcel.places:
+                self._transactions.add_offsets(parcel.places, self._commits.consumer, _CALL_TIMEOUT_S)
+            parcel.is_committing = True
+            self._transactions.commit(_CALL_TIMEOUT_S)
         except KafkaException as error:
             self._recover(error)
-            return
-        self._begun_s = None
-        sent, self._sent = self._sent, []
-        for place in places:
+            return False
+        self._parcel = None
+        self._conclude(parcel)
+        return True
+
+    def _note(self, parcel: Parcel) -> None:
+        """Note in the offsets what the broker has."""
+        self._owes_offsets = True
+        for outgoing, offset in parcel.acks:
+            self._stored.add(outgoing, offset)
+        while self._skipped:
+            self._stored.skip(*self._skipped.popleft())
+        self._stored.take()
+
+    def _conclude(self, parcel: Parcel) -> None:
+        """It is committed."""
+        self._owes_offsets = False
+        for place in parcel.places:
             self._assignment.note_committed(place.partition, place.offset)
-        for outgoing in sent:
+        for outgoing in parcel.sent:
             if outgoing.on_stored is not None:
                 outgoing.on_stored()
 
-    def _finish(self) -> None:
-        """Commit; one that timed out must be finished, and nothing else may be begun before (librdkafka#5423)."""
-        give_up_s = time.monotonic() + 3 * _CALL_TIMEOUT_S
-        while True:
-            try:
-                self._producer.commit_transaction(_CALL_TIMEOUT_S)
-            except KafkaException as error:
-                if not error.args[0].retriable() or time.monotonic() > give_up_s:
-                    raise
-            else:
-                return
-
     def _recover(self, error: KafkaException) -> None:
+        """Get over an error: the worker goes on with the same producer, or with a new one."""
         cause: KafkaError = error.args[0]
-        if cause.fatal():
-            self._on_failure(WorkerFailed(f"fenced, or the transactional producer is broken: {cause.str()}"))
-        elif cause.txn_requires_abort():
+        parcel = self._parcel or Parcel(0.0)
+        remedy = choose_remedy(cause, is_committing=parcel.is_committing)
+        if remedy is Remedy.ABORT:
             log.warning("transaction aborted, doing it again", cause=cause.str())
-            self._abort()
+            self._abort(parcel)
+            return
+        self._transactions.renew(cause)
+        if remedy is Remedy.RENEW:
+            self._redo(parcel)
         else:
-            self._on_failure(WorkerFailed(f"a transaction in doubt: {cause.str()}"))
+            self._parcel, self._doubt = None, parcel
 
-    def _abort(self) -> None:
+    def _abort(self, parcel: Parcel, timeout_s: float = _CALL_TIMEOUT_S) -> None:
         """Abort, and let what was sent wait for the next transaction."""
         try:
-            self._producer.abort_transaction(_CALL_TIMEOUT_S)
+            self._transactions.abort(timeout_s)
         except KafkaException as error:
-            self._on_failure(WorkerFailed(f"a transaction cannot be aborted: {error.args[0].str()}"))
-            return
-        self._begun_s = None
-        refused = {id(outgoing): error for outgoing, error in self._refused}
-        self._refused.clear()
-        again = [outgoing for outgoing in self._sent if id(outgoing) not in refused]
-        for outgoing in self._sent:
-            if id(outgoing) in refused:
-                self._shrink(outgoing, refused[id(outgoing)])
-        self._again.extendleft(reversed(again))
-        self._sent.clear()
+            self._transactions.renew(error.args[0])
+        self._redo(parcel)
 
+    def _redo(self, parcel: Parcel) -> None:
+        """It is aborted: let what it held wait for the next transaction, in the same order."""
+        self._parcel = None
+        for outgoing, error in reversed(parcel.reports()):
+            self._again.appendleft((outgoing if error is None else self._fit(outgoing, error)) or outgoing)
 
-def transactional(config: Mapping[str, object], transactional_id: str) -> dict[str, object]:
-    """A producer's configuration, made transactional."""
-    return {**config} | {
-        "transactional.id": transactional_id,
-        "transaction.timeout.ms": 10_000,  # what a dead worker leaves open holds up readers for so long
-        "delivery.timeout.ms": 10_000,
-        "retry.backoff.ms": 5,  # with 100 a commit takes 110 ms: AddOffsetsToTxn retries while the last one settles
-    }
+    def _fit(self, outgoing: Outgoing, error: KafkaError) -> Outgoing | None:
+        """What to send instead of a record that was refused; None where nothing can be, and the worker ends."""
+        found = fit(outgoing, error, self._answers)
+        if found is None:
+            self._on_failure(WorkerFailed(f"a record for {outgoing.record.topic} cannot be stored: {error.str()}"))
+        elif found is not outgoing:
+            log.warning("record too large, sending a smaller one", **names_of(outgoing.job))
+        return found

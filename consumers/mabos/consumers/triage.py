@@ -93,8 +93,8 @@ class Triage:
         task = request.agent_id, request.task_id
         if ledger.has(task):
             return Skip(ledger.find(task))
-        if job.key != request.agent_id.encode():
-            return reject("bad_key", f"the record key is {job.key!a}, not the agent_id", is_dead=True)
+        if job.key != request.agent_id.encode():  # an answer could be a second one: the task's own partition is another
+            return Bury("bad_key", f"the record key is {job.key!a}, not the agent_id")
         is_open = job.offset < ledger.suspects_end and not job.is_marked
         if is_open and (job.deaths or ledger.is_suspect(request.agent_id, job.offset)):
             return _suspect(job, ledger.find_marks(task))

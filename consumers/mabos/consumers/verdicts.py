@@ -87,10 +87,10 @@ class Bury(NamedTuple):
 Verdict = Run | Answered | TryAgain | Awaiting | Skip | Mark | Bury
 
 
-def reject(code: str, message: str, *, started_at_ms: int | None = None, is_dead: bool = False) -> Answered:
+def reject(code: str, message: str, *, started_at_ms: int | None = None) -> Answered:
     """The task asks for what cannot be done."""
     error = TaskError(code=code, message=shorten(message))
-    return Answered(Status.REJECTED, error=error, started_at_ms=started_at_ms, is_dead=is_dead)
+    return Answered(Status.REJECTED, error=error, started_at_ms=started_at_ms)
 
 
 def fail(code: str, message: str, started_at_ms: int | None) -> Answered:
