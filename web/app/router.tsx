@@ -1,0 +1,51 @@
+/** Which address shows which page. */
+
+import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import type { LiveSearch } from "../components/LiveFilters";
+import { CrashPage } from "../pages/CrashPage";
+import { CreatePage } from "../pages/CreatePage";
+import { LivePage } from "../pages/LivePage";
+import { NotFoundPage } from "../pages/NotFoundPage";
+import { Shell } from "./Shell";
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage, errorComponent: CrashPage });
+
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/live", replace: true });
+  },
+});
+
+const create = createRoute({ getParentRoute: () => root, path: "/create", component: CreatePage });
+
+const live = createRoute({
+  getParentRoute: () => root,
+  path: "/live",
+  component: LivePage,
+  validateSearch: ({ agent, status }: Record<string, unknown>): LiveSearch => ({
+    ...(typeof agent === "string" && agent !== "" ? { agent } : {}),
+    ...(typeof status === "string" && status !== "" ? { status } : {}),
+  }),
+});
+
+/** A router of its own for each caller: tests make many. */
+export function createConsoleRouter() {
+  return createRouter({
+    routeTree: root.addChildren([home, create, live]),
+    // plain texts: an address that people read and write by hand needs no JSON in it
+    parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+    stringifySearch: (search) => {
+      const query = new URLSearchParams(search as Record<string, string>).toString();
+      return query === "" ? "" : `?${query}`;
+    },
+    scrollRestoration: false,
+  });
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof createConsoleRouter>;
+  }
+}
