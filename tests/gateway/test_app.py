@@ -15,7 +15,6 @@ from tests.gateway.shape import read_problem
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("GET", "/api", 404),
         ("POST", "/api/tasks/", 404),
         ("GET", "/api/tasks/1", 404),

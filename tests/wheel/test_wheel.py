@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.console import build_console
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("schemas", "kafka", "producers", "consumers", "streams", "gateway", "cli")
 UV = [sys.executable, "-m", "uv", "--quiet"]
 FINDS_ITS_FILES = """
 import importlib, pathlib
+from mabos.gateway.console import CONSOLE_FOLDER
 from mabos.kafka.artifacts import locked_artifacts
 from mabos.kafka.topics import Queue, read_topic_specs
 from mabos.schemas.avro import SCHEMA_FOLDER, read_schema
@@ -25,6 +28,8 @@ for room in {rooms!r}:
 for name in ("TaskRequest", "TaskResponse", "TaskControl"):
     assert name in read_schema("task_" + name[4:].lower()), name
 assert "site-packages" in str(SCHEMA_FOLDER)
+assert "site-packages" in str(CONSOLE_FOLDER)
+assert (CONSOLE_FOLDER / "index.html").is_file()
 assert len(read_topic_specs(Queue(), brokers=1)) == 4
 assert len(locked_artifacts("broker")) > 40
 from mabos.streams.store import read_sql
@@ -41,6 +46,7 @@ def run(command: list[str], **env: str) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout."""
+    build_console()
     folder = tmp_path_factory.mktemp("dist")
     run([*UV, "build", "--wheel", "--no-build-isolation", "--python", sys.executable, "-o", str(folder), str(ROOT)])
     return next(folder.glob("*.whl"))
@@ -51,6 +57,7 @@ def test_the_wheel_holds_the_rooms_and_nothing_of_the_workshop(wheel: Path) -> N
     names = zipfile.ZipFile(wheel).namelist()
     assert {f"mabos/{room}/__init__.py" for room in ROOMS} <= set(names)
     assert "mabos/__init__.py" not in names
+    assert [name for name in names if name.startswith("mabos/gateway/static/assets/") and name.endswith(".js")]
     assert {name.split("/")[0] for name in names} == {
         "mabos",
         next(n for n in names if ".dist-info" in n).split("/")[0],

@@ -15,6 +15,7 @@ from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
 from mabos.gateway.cancels import cancel_routes
 from mabos.gateway.docs import docs_routes
+from mabos.gateway.console import CONSOLE_FOLDER, Console
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.metrics import Metrics, metrics_routes
@@ -124,4 +125,5 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes(app.title))
+    app.router.default = Console(CONSOLE_FOLDER)
     return app
