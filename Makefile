@@ -63,8 +63,11 @@ run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. 
 bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but the fault tests, against a real broker and registry
-	$(BIN)/python -m pytest --ignore tests/faults
+test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but the fault and browser tests, against a real broker and registry
+	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/browser
+
+test-browser: $(STAMP) web $(WEB_TOOLS) ## The console in an installed Chromium, before the real platform
+	$(BIN)/python -m pytest tests/browser
 
 test-faults: $(STAMP) ## The fault tests: kills, freezes, storms, poison. MABOS_TEST_SCALE=full for the full size
 	$(BIN)/python -m pytest tests/faults --timeout 600

@@ -1,8 +1,9 @@
 /** What agents answer, as the gateway streams it. */
 
+import type { components } from "./schema";
 import { type Following, follow, type StreamState } from "./stream";
 
-export type Status = "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+export type Status = components["schemas"]["Status"];
 
 /** Every status, in the order of a filter. */
 export const STATUSES: readonly Status[] = [
@@ -15,17 +16,8 @@ export const STATUSES: readonly Status[] = [
   "timed_out",
 ];
 
-/** A response of an agent. */
-export interface TaskResponse {
-  task_id: string;
-  agent_id: string;
-  status: Status;
-  result: Record<string, unknown>;
-  error: { code: string; message: string; retryable: boolean } | null;
-  attempt: number;
-  /** RFC 3339; null where no attempt began. */
-  started_at: string | null;
-}
+/** A response of an agent: an outcome, or how far it is. */
+export type TaskResponse = Omit<components["schemas"]["TaskOutcome"], "status"> & { status: Status };
 
 /** A response as it came here. */
 export interface Arrival {

@@ -17,9 +17,55 @@ export interface paths {
          * Publish a task
          * @description Publish a task for one agent; answers once the broker has acknowledged it.
          *
-         *     Tasks of one agent are done in the order in which they were published.
+         *     Tasks of one agent are done in the order in which they were published. With `Prefer: wait=10` the answer is the
+         *     outcome, if there is one within 10 s; a task that takes longer goes on, and the answer is as without.
          */
         post: operations["create_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow a task
+         * @description Every response of one task, up to its outcome.
+         *
+         *     With the position that the task was accepted at, nothing is missed, however late you come; without any, you
+         *     hear of what comes from now on. A client that lost its connection comes back with `Last-Event-ID`.
+         */
+        get: operations["follow_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow all tasks
+         * @description Every response from now on, of every task, or of some agents or with some statuses.
+         *
+         *     It is live: who was away has missed what came meanwhile.
+         */
+        get: operations["follow_all"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -70,6 +116,29 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Failure
+         * @description Why a task did not complete.
+         */
+        Failure: {
+            /**
+             * Code
+             * @description A word for programs.
+             * @example handler_failed
+             */
+            code: string;
+            /**
+             * Message
+             * @description A line for people.
+             * @example the model was not reachable
+             */
+            message: string;
+            /**
+             * Retryable
+             * @description Whether sending the task again could help.
+             */
+            retryable: boolean;
+        };
         /**
          * FieldError
          * @description One thing that is wrong.
@@ -207,6 +276,12 @@ export interface components {
             status: "ready";
         };
         /**
+         * Status
+         * @description What became of a task. All but ``IN_PROGRESS`` are terminal: they end it.
+         * @enum {string}
+         */
+        Status: "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+        /**
          * TaskAccepted
          * @description The task is stored in Kafka, and will have an outcome.
          */
@@ -230,6 +305,64 @@ export interface components {
              */
             position: string;
         };
+        /**
+         * TaskOutcome
+         * @description What became of a task: its first terminal response.
+         */
+        TaskOutcome: {
+            /**
+             * Type
+             * @default TaskResponse
+             * @constant
+             */
+            type: "TaskResponse";
+            /**
+             * Task Id
+             * @example 1
+             */
+            task_id: string;
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+            /**
+             * Status
+             * @description How it ended.
+             * @example completed
+             * @enum {string}
+             */
+            status: "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+            /**
+             * Result
+             * @description What the handler gave, any JSON object.
+             * @example {
+             *       "members": 1
+             *     }
+             */
+            result: {
+                [key: string]: unknown;
+            };
+            /** @description Why it did not complete; null when it did. */
+            error: components["schemas"]["Failure"] | null;
+            /**
+             * Attempt
+             * @description Which attempt gave this answer; 0 when no handler ran.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * Started At
+             * @description When that attempt began; null when no handler ran.
+             */
+            started_at: string | null;
+            /**
+             * Position
+             * @description topic:partition:offset of the response.
+             * @example mabos.tasks.responses:7:42
+             */
+            position: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -243,6 +376,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description `wait=10` waits up to 10 s for the outcome (RFC 7240), at most 60 s. */
+                prefer?: string | null;
                 /** @description W3C trace context, handed on with the task. */
                 traceparent?: string | null;
             };
@@ -255,6 +390,19 @@ export interface operations {
             };
         };
         responses: {
+            /** @description With `Prefer: wait=N`: the outcome came in time, whatever it is. */
+            200: {
+                headers: {
+                    /** @description Path of the task. */
+                    Location?: string;
+                    /** @description How long was waited at most. */
+                    "Preference-Applied"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOutcome"];
+                };
+            };
             /** @description The broker has the task. */
             202: {
                 headers: {
@@ -321,6 +469,142 @@ export interface operations {
                 };
             };
             /** @description Kafka or the schema registry is away, or the gateway is busy: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_task: {
+        parameters: {
+            query: {
+                /** @description The task's agent. */
+                agent_id: string;
+                /** @description Since when: the position of the task as it was accepted, or the id of an event. */
+                position?: string | null;
+            };
+            header?: {
+                /** @description The id of the last event that was had; browsers send it. */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                /** @description The task. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events `progress` and `outcome`, whose data is the response and whose id is its position in the log; `end`, if the stream ends before its time, with `reason` and `detail`. Comments keep it alive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: mabos.tasks.responses:4:25
+                     *     event: outcome
+                     *     data: {"type":"TaskResponse","task_id":"1","agent_id":"agent_1","status":"completed","result":{"members":1},"error":null,"attempt":1,"started_at":"2030-01-31T12:00:00.000Z","position":"mabos.tasks.responses:4:25"}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description `Last-Event-ID` is the outcome: nothing follows. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The log does not go back to the position. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Kafka is away, or as many streams are open as there may be: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_all: {
+        parameters: {
+            query?: {
+                /** @description Only of these agents. */
+                agent_id?: string[];
+                /** @description Only with these statuses. */
+                status?: components["schemas"]["Status"][];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events `progress` and `outcome`, whose data is the response and whose id is its position in the log; `end`, if the stream ends before its time, with `reason` and `detail`. Comments keep it alive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: mabos.tasks.responses:4:25
+                     *     event: outcome
+                     *     data: {"type":"TaskResponse","task_id":"1","agent_id":"agent_1","status":"completed","result":{"members":1},"error":null,"attempt":1,"started_at":"2030-01-31T12:00:00.000Z","position":"mabos.tasks.responses:4:25"}
+                     */
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Kafka is away, or as many streams are open as there may be: try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

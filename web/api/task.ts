@@ -35,5 +35,7 @@ export async function createTask(taskRequest: TaskRequest): Promise<TaskAccepted
       throw new GatewayAway({ cause });
     });
   if (data === undefined) throw toProblem(error, response.status);
+  // an outcome instead is for whoever says that he waits, which a page that follows the task has no need of
+  if (!("message" in data)) throw toProblem(undefined, response.status);
   return data;
 }

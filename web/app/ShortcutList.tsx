@@ -16,6 +16,9 @@ export function ShortcutList({ dialog }: { dialog: RefObject<HTMLDialogElement |
     <dialog ref={dialog} className="dialog" aria-labelledby="keys">
       <header className="card-head">
         <h2 id="keys">Keys</h2>
+        <span className="quiet" aria-hidden="true">
+          Single keys
+        </span>
         <Choice name="Single keys" value={keys} options={SWITCH} onChange={setKeys} />
         <button type="button" className="button button-small" onClick={() => dialog.current?.close()}>
           Close

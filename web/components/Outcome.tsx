@@ -12,10 +12,12 @@ export function Outcome({ task }: { task: SentTask }) {
     <div className="outcome">
       <dl className="facts">
         <dt>Status</dt>
-        <dd role="status">
+        <dd>
           {last ? <StatusTag status={last.response.status} /> : <span className="tag">◌ waiting</span>}
           {last && last.response.attempt > 1 && <span className="quiet"> attempt {last.response.attempt}</span>}
-          <span className="sr-only">{last ? `Task ${nameStatus(last.response.status)}` : "Task sent"}</span>
+          <span className="sr-only" role="status">
+            {last ? `Task ${nameStatus(last.response.status)}` : "Task sent"}
+          </span>
         </dd>
         <dt>Task</dt>
         <dd>

@@ -55,7 +55,7 @@ export default function TaskComponent() {
         trouble={sending.error ? explain(sending.error, draft) : null}
       />
       <div className="stack">
-        <section className="card" aria-labelledby="outcome">
+        <section className="card card-outcome" aria-labelledby="outcome">
           <header className="card-head">
             <h2 id="outcome">Outcome</h2>
           </header>

@@ -66,7 +66,8 @@ export function LivePage() {
               `The gateway refuses this: ${state.detail}.`
             ) : (
               <>
-                No response has come since {showClock(since)}. <Link to="/create">Create a task</Link> to see one here.
+                No response has come since {showClock(since).slice(0, 8)}. <Link to="/create">Create a task</Link> to
+                see one here.
               </>
             )}
           </p>

@@ -10,19 +10,21 @@ export interface Call {
   payload: string;
 }
 
-/** For a POSIX shell. */
+/** For a POSIX shell; waits for the outcome. */
 export function asCurl(call: Call, origin: string): string {
-  const ids = [call.taskId === "" ? [] : [["task_id", call.taskId]], [["agent_id", call.agentId]]].flat();
-  const members = ids.map(([name, value]) => `"${name}": ${JSON.stringify(value)}`);
-  const body = `{${[...members, `"payload": ${call.payload.trim()}`].join(", ")}}`;
+  const members = [
+    call.taskId === "" ? [] : [`"task_id": ${JSON.stringify(call.taskId)}`],
+    `"agent_id": ${JSON.stringify(call.agentId)}`,
+    `"payload": ${call.payload.trim()}`,
+  ].flat();
   return [
     `curl -i ${quote(`${origin}/api/tasks`)} \\`,
-    "  -H 'content-type: application/json' \\",
-    `  -d ${quote(body)}`,
+    "  -H 'content-type: application/json' -H 'prefer: wait=30' \\",
+    `  -d ${quote(`{${members.join(", ")}}`)}`,
   ].join("\n");
 }
 
-/** For the Python SDK. */
+/** For the Python SDK; waits for the outcome. */
 export function asPython(call: Call): string {
   const args = [
     call.taskId === "" ? [] : [`        task_id=${pythonString(call.taskId)},`],
