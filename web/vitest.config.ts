@@ -6,5 +6,7 @@ export default defineConfig({
     include: ["**/*.test.{ts,tsx}"],
     setupFiles: ["tests/setup.ts"],
     restoreMocks: true,
+    testTimeout: 30_000, // a busy machine is no failure
+    env: { DEBUG_PRINT_LIMIT: "0" },
   },
 });

@@ -29,10 +29,3 @@ export function showMoment(moment: number): string {
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" }).format(moment);
   return `${local} · ${new Date(moment).toISOString()}`;
 }
-
-/** A duration in ms, such as "340 ms" or "2.1 s". */
-export function showDuration(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
-  if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;
-  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
-}
