@@ -15,7 +15,7 @@ WEB_PACKAGES := web/node_modules/.packages
 WEB_TOOLS := web/node_modules/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock web web-client web-dev run bench test test-browser test-faults test-containers base-image fmt lint types wheel clean
+.PHONY: help setup lock web web-client web-dev run bench test test-web test-faults test-containers base-image fmt lint types wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,10 +63,11 @@ run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. 
 bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but the fault and browser tests, against a real broker and registry
+test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but those of faults and of the console, against a real broker and registry
 	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/browser
 
-test-browser: $(STAMP) web $(WEB_TOOLS) ## The console in an installed Chromium, before the real platform
+test-web: $(STAMP) web $(WEB_TOOLS) ## The console's tests: Vitest, then an installed Chromium before the real platform
+	@$(NPM) run --silent test
 	$(BIN)/python -m pytest tests/browser
 
 test-faults: $(STAMP) ## The fault tests: kills, freezes, storms, poison. MABOS_TEST_SCALE=full for the full size

@@ -212,7 +212,7 @@ def what_next(settings: Settings) -> str:
   .venv/bin/python examples/service.py
   .venv/bin/mabos worker run examples.agents:agents   # shares the partitions
 
-The HTTP API is described at {url}/docs. Ctrl-C stops everything."""
+The console is at {url}, the HTTP API is described at {url}/docs. Ctrl-C stops everything."""
 
 
 if __name__ == "__main__":

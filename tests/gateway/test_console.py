@@ -16,7 +16,7 @@ from mabos.gateway.console import Console
 from mabos.gateway.problems import add_problem_handlers
 from tests.gateway.fakes import Door
 from tests.gateway.shape import read_problem
-from tests.support.console import build_console
+from tests.support.console import TYPES_FILE, build_console, write_types
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 SCRIPT = b"console.log('x');" * 100
@@ -166,3 +166,10 @@ def _packed_bytes(built: Path, path: str) -> int:
     answer: Any = ask(built, path, **{"accept-encoding": "gzip"})
     assert answer.status_code == 200, path
     return int(answer.headers["content-length"])
+
+
+def test_the_console_knows_the_api_as_it_is(tmp_path: Path) -> None:
+    """Its types are those that the gateway's own description gives: `make web-client` writes them anew."""
+    fresh = tmp_path / "schema.ts"
+    write_types(fresh)
+    assert fresh.read_text(encoding="utf-8") == TYPES_FILE.read_text(encoding="utf-8"), "run make web-client"

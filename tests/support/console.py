@@ -47,6 +47,7 @@ def npx(*command: str) -> subprocess.CompletedProcess[str]:
 
 def write_types(target: Path) -> None:
     """Write the types of the gateway's API, as it describes itself, into a file."""
+    make("web/node_modules/.tools")
     document = create_app(Settings()).openapi()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "openapi.json"
