@@ -104,7 +104,7 @@ def signed_with_the_public_key() -> str:
     """As attackers do where a verifier believes the token's head: the public key taken for a shared secret."""
     public = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     head = unsigned(claims(), "HS256").rstrip(".")
-    made = base64.urlsafe_b64encode(hmac.digest(public, head.encode(), hashlib.sha256)).rstrip(b"=").decode()
+    made = base64.urlsafe_b64encode(hmac.digest(public, head.encode(), "sha256")).rstrip(b"=").decode()
     return f"{head}.{made}"
 
 

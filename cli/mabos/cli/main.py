@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from mabos.cli import gateway, platform, replay, schema, send, status, tasks, topics, view, worker
+from mabos.cli import gateway, keys, platform, replay, schema, send, status, tasks, topics, view, worker
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import EXIT_AWAY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 from mabos.cli.output import make_streams_safe, print_error, print_note
@@ -50,6 +50,7 @@ app.add_typer(view.app, name="view")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schema.app, name="schema")
 app.add_typer(gateway.app, name="gateway")
+app.add_typer(keys.app, name="keys")
 
 
 def _print_version(wanted: bool) -> None:

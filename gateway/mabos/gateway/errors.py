@@ -5,6 +5,7 @@
     MabosError
     └── GatewayError
         ├── AddressRefused  the gateway may not, or cannot, listen there
+        ├── UnknownKey      there is no such API key
         └── Refused         a request gets a problem for an answer; ``status`` and ``detail`` are in it
 """
 
@@ -21,6 +22,10 @@ class GatewayError(MabosError):
 
 class AddressRefused(GatewayError):
     """The gateway may not, or cannot, listen at the address."""
+
+
+class UnknownKey(GatewayError):
+    """There is no such API key."""
 
 
 class Refused(GatewayError):
