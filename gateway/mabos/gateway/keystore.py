@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from mabos.streams.database import Connection, connect, explain
 
 from mabos.gateway.apikeys import ApiKey, hash_secret, make_secret
 from mabos.gateway.errors import UnknownKey
 from mabos.gateway.principals import Scope
 from mabos.kafka.settings import Settings
+from mabos.streams.database import Connection, connect, explain
 
 SCHEMA = "mabos_gateway"
 """The PostgreSQL schema of the gateway's own tables: one for all queues."""
