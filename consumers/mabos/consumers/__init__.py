@@ -22,9 +22,9 @@ from mabos.consumers.inspection import Inspected, Inspection
 from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.past import PastTask
 from mabos.consumers.plans import Plans, ReplayPlan
+from mabos.consumers.recall import Recall
 from mabos.consumers.replays import Progress, Replay
 from mabos.consumers.reprocessing import Reprocessed, Reprocessing
-from mabos.consumers.recall import Recall
 from mabos.consumers.responses import ResponseFeed
 from mabos.consumers.retry import RetryPolicy
 from mabos.consumers.selection import Reach, Selection

@@ -14,8 +14,8 @@ from starlette.types import ASGIApp
 from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
 from mabos.gateway.cancels import cancel_routes
-from mabos.gateway.docs import docs_routes
 from mabos.gateway.console import CONSOLE_FOLDER, Console
+from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.metrics import Metrics, metrics_routes
