@@ -171,11 +171,12 @@ def measure_replay(harness: Harness) -> Row:
     ours: list[float] = []
     bare: list[float] = []
     count = round(_LOG * harness.scale)
-    with harness.scans.loaded(count) as settings:
+    with harness.scans.loaded(count) as road:
         for number in range(1, harness.rounds + 1):
             harness.display.say(f"round {number} of {harness.rounds}")
-            ours.append(harness.scans.scan(settings, count).rate)
-            bare.append(harness.scans.scan_bare(settings, count).rate)
+            scan = harness.scans.scan(road)
+            ours.append(scan.rate)
+            bare.append(harness.scans.scan_bare(road, scan).rate)
     return Row(
         name="replay",
         title="replay scan: one agent of 1000, one partition of 12 is read",

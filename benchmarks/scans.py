@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import time
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from confluent_kafka import Consumer, TopicPartition
+from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.display import Display
 from benchmarks.errors import MeasurementFailed
-from benchmarks.load import make_task
+from benchmarks.load import AGENTS
 from benchmarks.rig import Rig, describe_road
 from benchmarks.throughput import ThroughputBench
-from mabos.consumers import History, Reach, Selection, find_reach
-from mabos.kafka.clients import librdkafka_config, open_registry
-from mabos.kafka.settings import Settings
-from mabos.kafka.topics import Queue
+from benchmarks.wire import Road
 
-_STALL_S = 60.0
+_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
     """One look through a partition, from connecting on."""
 
+    partitions: list[int]
+    """The partitions that were read."""
     records: int
-    """Records of the partition."""
+    """Records read."""
+    found: int
+    """Tasks of the agent among them."""
     took_s: float
     """How long it took."""
 
@@ -38,7 +40,7 @@ class Scan:
 
 
 class ScanBench:
-    """Scans one queue again and again.
+    """Scans one queue again and again, each time with a program of its own.
 
     Args:
         rig: The broker and registry.
@@ -50,59 +52,42 @@ class ScanBench:
         self._rig, self._throughput, self._display = rig, throughput, display
 
     @contextmanager
-    def loaded(self, count: int) -> Iterator[Settings]:
-        """Settings of a queue with so many requests."""
+    def loaded(self, count: int) -> Iterator[Road]:
+        """A queue with so many requests."""
         with self._rig.new_queue() as settings:
             self._display.say(f"  publishing {count:,} requests")
-            self._throughput.publish_load(settings, describe_road(settings), count)
-            yield settings
+            road = describe_road(settings, count=count)
+            self._throughput.publish_load(settings, road, count)
+            yield road
 
-    def scan(self, settings: Settings, count: int) -> Scan:
+    def scan(self, road: Road) -> Scan:
         """Find one agent's tasks as a replay does.
 
         Raises:
-            MeasurementFailed: It found other tasks than there are, or read more than the agent's partition.
+            MeasurementFailed: It found other tasks than there are, or read more than one partition.
         """
-        agents = [make_task(number)[1] for number in range(count)]
-        agent_id, registry = agents[0], open_registry(settings)
-        wanted = agents.count(agent_id)
-        begun_s = time.monotonic()
-        selection = Selection(agent_id=agent_id)
-        reach = find_reach(settings, selection)
-        found = sum(1 for _ in History(settings, registry, selection, reach, joins=False))
-        took_s = time.monotonic() - begun_s
-        if found != wanted or len(reach.stretches) != 1:
-            raise MeasurementFailed(
-                f"the scan found {found} of {wanted} tasks of {agent_id} in {len(reach.stretches)} partitions"
-            )
-        return self._told("MABOS replay", Scan(records=reach.records, took_s=took_s))
+        scan = self._run("our_scan", road)
+        self._display.say(f"  {'MABOS replay':<32} {scan.rate:9,.0f} records/s")
+        if abs(scan.found - road.count / AGENTS) >= 1 or len(scan.partitions) != 1:
+            raise MeasurementFailed(f"{scan.found} tasks were found in {len(scan.partitions)} partitions")
+        return scan
 
-    def scan_bare(self, settings: Settings, count: int) -> Scan:
-        """Look at each key of the same partition, and do nothing else.
+    def scan_bare(self, road: Road, scan: Scan) -> Scan:
+        """Look at each key of the partition that another scan has read, and do nothing else.
 
         Raises:
-            MeasurementFailed: No record comes any more.
+            MeasurementFailed: It read or found something else.
         """
-        agent_id = make_task(0)[1]
-        reach: Reach = find_reach(settings, Selection(agent_id=agent_id))
-        [(partition, stretch)] = reach.stretches.items()
-        key, found, last_s = agent_id.encode(), 0, time.monotonic()
-        begun_s = last_s
-        consumer = Consumer(librdkafka_config(settings, "reader"))
-        try:
-            consumer.assign([TopicPartition(Queue(name=settings.queue).requests, partition, stretch.begin)])
-            left = reach.records
-            while left > 0:
-                messages = consumer.consume(10_000, 0.05)
-                found += sum(message.key() == key for message in messages)
-                left -= len(messages)
-                last_s = time.monotonic() if messages else last_s
-                if time.monotonic() - last_s > _STALL_S:
-                    raise MeasurementFailed(f"{left} of {count} records do not come")
-        finally:
-            consumer.close()
-        return self._told("bare scan", Scan(records=reach.records, took_s=time.monotonic() - begun_s))
+        bare = self._run("bare_scan", replace(road, limits={"partition": scan.partitions[0]}))
+        self._display.say(f"  {'bare scan':<32} {bare.rate:9,.0f} records/s")
+        if (bare.records, bare.found) != (scan.records, scan.found):
+            raise MeasurementFailed(f"two scans differ: {scan} and {bare}")
+        return bare
 
-    def _told(self, name: str, scan: Scan) -> Scan:
-        self._display.say(f"  {name:<32} {scan.rate:9,.0f} records/s")
-        return scan
+    def _run(self, program: str, road: Road) -> Scan:
+        command = [sys.executable, "-m", f"benchmarks.programs.{program}", road.to_argument()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        if done.returncode:
+            raise MeasurementFailed(f"{program} ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+        told: dict[str, Any] = json.loads(done.stdout)
+        return Scan(**told)

@@ -19,7 +19,7 @@ class Clock:
         return self.now_s
 
 
-@given(st.floats(0.5, 1000), st.lists(st.floats(0, 0.5), min_size=1, max_size=200))
+@given(st.floats(0.5, 1000), st.lists(st.sampled_from([0.0, 0.0, 0.001, 0.5]), min_size=1, max_size=60))
 def test_never_more_than_the_rate(rate: float, works_s: list[float]) -> None:
     """However long each takes, in no stretch of time there are more than the rate allows, but for a short burst."""
     clock = Clock()
@@ -42,6 +42,17 @@ def test_who_is_in_time_keeps_the_rate() -> None:
         clock.now_s += pace.take()
         clock.now_s += 0.03
     assert clock.now_s == pytest.approx(110.03)
+
+
+def test_a_stall_is_not_made_up_for() -> None:
+    """After ten seconds of standing still, a tenth of a second's worth comes at once, and no more."""
+    clock = Clock()
+    pace = Pace(100, clock)
+    clock.now_s += 10
+    at_once = 0
+    while pace.take() == 0:
+        at_once += 1
+    assert 9 <= at_once <= 12
 
 
 def test_without_a_rate_nobody_waits() -> None:

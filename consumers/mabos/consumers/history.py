@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import cached_property
 
 from confluent_kafka import Message
 
@@ -85,7 +86,6 @@ class History:
     ) -> None:
         queue = Queue(name=settings.queue)
         self._settings, self._queue, self._selection, self._reach = settings, queue, selection, reach
-        self._cluster = Cluster(settings)
         self._joins, self._mixes = joins or selection.wants_outcomes, mixes
         self._requests = Codec.for_topic(REQUEST, queue.requests, registry)
         self._responses = Codec.for_topic(RESPONSE, queue.responses, registry)
@@ -95,6 +95,11 @@ class History:
         self._uncertain: set[int] = set()
         self._is_stopped = False
         self.undecodable = 0
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        """Made when the first outcome is looked for: a scan without them needs none."""
+        return Cluster(self._settings)
 
     @property
     def done(self) -> int:
