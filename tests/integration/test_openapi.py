@@ -10,6 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
 from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from mabos.consumers import AgentGroup, Task
 from mabos.gateway import create_app
@@ -21,6 +22,8 @@ from tests.support.platform import Platform
 from tests.support.road import running
 from tests.support.scale import scaled
 
+LEFT_OUT = [positive_data_acceptance]
+"""Left out: JSON Schema cannot say how many bytes an id may have, nor that integers have 64 bits."""
 EXAMPLES = scaled(25, 1000)
 """How many requests each operation gets."""
 
@@ -67,7 +70,7 @@ def test_every_answer_conforms(port: int, label: str) -> None:
     )
     @given(case=OPERATIONS[label].as_strategy())
     def conforms(case: Case) -> None:
-        answer = case.call_and_validate(base_url=f"http://127.0.0.1:{port}")
+        answer = case.call_and_validate(base_url=f"http://127.0.0.1:{port}", excluded_checks=LEFT_OUT)
         answers[answer.status_code] += 1
 
     conforms()

@@ -24,7 +24,7 @@ def test_a_producer_neither_loses_nor_repeats_nor_misplaces() -> None:
     assert config["delivery.timeout.ms"] == 30_000
 
 
-@pytest.mark.parametrize("role", ["worker", "reader"])
+@pytest.mark.parametrize("role", ["worker", "reader", "seeker"])
 def test_a_reader_commits_nothing_by_itself_and_skips_nothing(role: Role) -> None:
     """Committed is what was answered; a group without a commit begins at the beginning."""
     config = librdkafka_config(PLAIN, role, group="g")
@@ -52,7 +52,7 @@ def test_librdkafka_takes_every_configuration(protocol: str) -> None:
     settings = PLAIN.model_copy(update={"group_protocol": protocol})
     Producer(librdkafka_config(settings, "producer"))
     AdminClient(librdkafka_config(settings, "admin"))
-    roles: list[Role] = ["worker", "reader"]
+    roles: list[Role] = ["worker", "reader", "seeker"]
     for role in roles:
         Consumer(librdkafka_config(settings, role, group="g")).close()
 

@@ -57,7 +57,7 @@ class Recall:
         self._requests, self._responses = queue.requests, queue.responses
         self._codec = Codec.for_topic(RESPONSE, self._responses, registry)
         self._servers = settings.bootstrap_servers
-        self._config = librdkafka_config(settings, "reader", client_id="mabos-recall")
+        self._config = librdkafka_config(settings, "seeker", client_id="mabos-recall")
         self._idle: deque[Consumer] = deque()
         self._is_stopped = False
 
@@ -143,12 +143,14 @@ class Recall:
             consumer = Consumer(self._config)
         try:
             yield consumer
+            consumer.unassign()  # it would read on, for nobody
         except KafkaException as error:
             consumer.close()
             raise BrokerUnavailable(
                 f"Kafka at {self._servers} does not let the log be read: {error.args[0].str()}"
             ) from error
         except InvalidTask:
+            consumer.unassign()
             self._idle.append(consumer)
             raise
         except BaseException:

@@ -214,7 +214,7 @@ class ResponseFeed:
 
     def lag_records(self) -> int:
         """How many responses there are that it has not read yet, as far as the broker last told."""
-        return self._tail.lag_records()
+        return self._tail.lag_records
 
     def stop(self) -> None:
         """Stop reading; who still waits gets FeedStopped."""

@@ -24,6 +24,7 @@ log = structlog.stdlib.get_logger("mabos.feed")
 _BATCH_RECORDS = 500
 _POLL_S = 0.2
 _HOLD_S = 2.0
+_LAG_EVERY_S = 1.0
 _CLOSE_TIMEOUT_S = 10.0
 
 
@@ -54,6 +55,10 @@ class Tail:
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._places: list[TopicPartition] = []
+        self._lag_at_s = 0.0
+        self.lag_records = 0
+        """How many records the topic has that were not handed over, as far as the broker told a second ago."""
 
     @property
     def is_stopping(self) -> bool:
@@ -67,17 +72,9 @@ class Tail:
             KafkaException: librdkafka refuses the configuration.
         """
         self._consumer = Consumer(self._config)
-        self._consumer.assign([TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()])
+        self._places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+        self._consumer.assign(self._places)
         self._thread.start()
-
-    def lag_records(self) -> int:
-        """How many records the topic has that were not handed over yet, as far as the broker last told."""
-        try:
-            places = self._consumer.position(self._consumer.assignment())
-            highs = [self._consumer.get_watermark_offsets(place, cached=True)[1] for place in places]
-        except (AttributeError, KafkaException, RuntimeError):  # not started, or closed
-            return 0
-        return sum(max(0, high - place.offset) for high, place in zip(highs, places, strict=True) if place.offset >= 0)
 
     def stop(self) -> None:
         """Stop reading; returns once ``on_end`` was called. One that was never started, or is stopped, stays so."""
@@ -95,6 +92,7 @@ class Tail:
                 if first is not None:
                     for message in [first, *self._consumer.consume(_BATCH_RECORDS, 0)]:
                         self._take(message)
+                self._look_at_lag(time.monotonic())
         except Exception as error:  # whoever takes the records may raise anything, and must hear that it was the last
             cause = error
             log.exception("reading broke", topic=self._topic)
@@ -107,6 +105,17 @@ class Tail:
         for partition, offset in self._holds.release(now_s=time.monotonic()).items():
             self._consumer.seek(TopicPartition(self._topic, partition, offset))
             self._consumer.resume([TopicPartition(self._topic, partition)])
+
+    def _look_at_lag(self, now_s: float) -> None:
+        """On the thread that polls: others who ask the consumer wait for the poll in hand, or for ever."""
+        if now_s - self._lag_at_s < _LAG_EVERY_S:
+            return
+        self._lag_at_s, lag = now_s, 0
+        for place in self._consumer.position(self._places):
+            _, high = self._consumer.get_watermark_offsets(place, cached=True)
+            if place.offset >= 0:  # else nothing was read of it yet
+                lag += max(0, high - place.offset)
+        self.lag_records = lag
 
     def _take(self, message: Message) -> None:
         error = message.error()

@@ -7,7 +7,7 @@ from typing import Literal
 
 MAX_EVENTS = 1000
 """The most events that wait for one reader."""
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
 """The most bytes that wait for one reader; a single event may be larger."""
 
 Reason = Literal["slow_reader", "stopping", "feed_ended", "log_unreadable", "too_old", "left"]

@@ -23,12 +23,22 @@ _EXAMPLE = (
     'data: {"type":"TaskResponse","task_id":"1","agent_id":"agent_1","status":"completed","result":{"members":1},'
     '"error":null,"attempt":1,"started_at":"2030-01-31T12:00:00.000Z","position":"mabos.tasks.responses:4:25"}\n\n'
 )
+_EVENT = {
+    "type": "object",
+    "description": "One event of the stream.",
+    "properties": {
+        "event": {"enum": ["progress", "outcome", "end"]},
+        "id": {"type": "string", "description": "topic:partition:offset of the response; not of `end`."},
+        "data": {"type": "string", "description": "JSON: the response, as `TaskOutcome` has it, or why it ends."},
+    },
+    "required": ["event", "data"],
+}
 _STREAM: dict[str, Any] = {
     "description": (
         "Events `progress` and `outcome`, whose data is the response and whose id is its position in the log; `end`, "
         "if the stream ends before its time, with `reason` and `detail`. Comments keep it alive."
     ),
-    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    "content": {"text/event-stream": {"schema": _EVENT, "example": _EXAMPLE}},
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "A parameter is refused; `errors` names it."},

@@ -12,7 +12,7 @@ from mabos.schemas.events import MAX_REASON_BYTES
 from mabos.schemas.fields import MAX_ID_BYTES, check_id, check_time, to_ms
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_ID_SCHEMA = {"minLength": 1, "maxLength": MAX_ID_BYTES}
+_ID_SCHEMA = {"minLength": 1, "maxLength": MAX_ID_BYTES, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"}
 
 
 def _check_id(value: str, info: ValidationInfo) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from mabos.kafka.settings import Settings
 from mabos.schemas.registry import SchemaRegistry
 
-Role = Literal["producer", "answers", "worker", "reader", "admin"]
+Role = Literal["producer", "answers", "worker", "reader", "seeker", "admin"]
 
 _TOPIC_BYTES = 4_194_304  # as topics.toml has it: a dead letter is as large as the record that it keeps
 
@@ -31,7 +31,7 @@ def librdkafka_config(settings: Settings, role: Role, *, client_id: str = "mabos
     Args:
         settings: Where the brokers are and how to sign in.
         role: ``producer`` publishes, ``answers`` publishes what a worker writes, ``worker`` consumes in a group,
-            ``reader`` reads by assignment, ``admin`` manages.
+            ``reader`` reads by assignment, ``seeker`` likewise a short stretch here and there, ``admin`` manages.
         client_id: Shown in the broker's logs and metrics.
         group: The consumer group; readers that never join one still need a name.
     """
@@ -44,6 +44,9 @@ def librdkafka_config(settings: Settings, role: Role, *, client_id: str = "mabos
         config |= _reader(group) | _membership(settings)
     elif role == "reader":
         config |= _reader(group or "mabos-reader")
+    elif role == "seeker":
+        # a fetch that waits at a partition's end keeps the next stretch, elsewhere, waiting with it
+        config |= _reader(group or "mabos-reader") | {"fetch.wait.max.ms": 10}
     return config
 
 
