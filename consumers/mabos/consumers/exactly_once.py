@@ -176,13 +176,12 @@ class ExactlyOnce:
     def _produce(self) -> bool:
         """Make what waits part of the transaction; False if not all of it is: there is no room, or it broke."""
         try:
+            self._transactions.take_reports(0)  # makes room
             while waiting := self._again or self._waiting:
                 if not waiting[0].job.tenure.is_over and not self._produce_first(waiting):
                     return False
                 waiting.popleft()
-            self._transactions.take_reports(0)
         except BufferError:
-            self._transactions.take_reports(0.01)
             return False
         except KafkaException as error:
             self._recover(error)

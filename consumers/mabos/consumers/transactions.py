@@ -10,8 +10,8 @@ says yes, the last transaction is committed or aborted for ever; where nobody tr
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from enum import Enum, auto
 
 import structlog
@@ -74,7 +74,7 @@ class Transactions:
         """
         if self.is_ready:
             return True
-        self._producer.poll(0)  # else what it logs would not be seen
+        self.take_reports(0)  # else what it logs would not be seen
         try:
             self._producer.init_transactions(timeout_s)
         except KafkaException as error:
@@ -116,11 +116,13 @@ class Transactions:
 
     def take_reports(self, timeout_s: float) -> None:
         """Take the delivery reports that are there, or the first that come."""
-        self._producer.poll(timeout_s)
+        with _serving():
+            self._producer.poll(timeout_s)
 
     def flush(self, timeout_s: float) -> bool:
         """Whether all records have their reports by now."""
-        return self._producer.flush(timeout_s) == 0
+        with _serving():
+            return self._producer.flush(timeout_s) == 0
 
     def add_offsets(self, places: list[TopicPartition], consumer: Consumer, timeout_s: float) -> None:
         """Make offsets part of the transaction: refused when the consumer has lost its place in the group (KIP-447)."""
@@ -128,16 +130,29 @@ class Transactions:
 
     def commit(self, timeout_s: float) -> None:
         """Commit."""
-        self._producer.commit_transaction(timeout_s)
+        with _serving():
+            self._producer.commit_transaction(timeout_s)
 
     def abort(self, timeout_s: float) -> None:
         """Abort."""
-        self._producer.abort_transaction(timeout_s)
+        with _serving():
+            self._producer.abort_transaction(timeout_s)
+
+
+@contextmanager
+def _serving() -> Iterator[None]:
+    """Round calls in which reports are taken: one that comes right after a fatal error meets that error's exception."""
+    try:
+        yield
+    except SystemError as error:  # so Python calls a function that returns while an exception is set
+        if isinstance(error.__cause__, KafkaException):
+            raise error.__cause__ from error
+        raise
 
 
 def _end(producer: Producer) -> None:
     """Nobody else knows this producer any more, so it ends with this function."""
-    with suppress(KafkaException):
+    with suppress(KafkaException), _serving():
         producer.purge()
         producer.poll(0)  # the reports of what was purged: without them their records are never freed
 
