@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from mabos.kafka.clients import librdkafka_config
-from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
+from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer, UnknownGroup
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Change, TopicSpec
 
@@ -108,23 +108,82 @@ class Cluster:
         """The offset of the oldest record that each partition still has; errors as :meth:`end_offsets`."""
         return self._offsets(topic, OffsetSpec.earliest)
 
+    def offsets_at(self, topic: str, times_ms: Mapping[int, int]) -> dict[int, int]:
+        """The offset of the first record of each partition that was appended at a time, or after.
+
+        Args:
+            topic: The topic.
+            times_ms: Milliseconds since the epoch, by partition.
+
+        Returns:
+            Offsets by partition; one that has no such record is missing.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        asked = self._admin.list_offsets(
+            {
+                TopicPartition(topic, partition): OffsetSpec.for_timestamp(time_ms)
+                for partition, time_ms in times_ms.items()
+            },
+            request_timeout=self._timeout_s,
+        )
+        found = {place.partition: self._result(future).offset for place, future in asked.items()}
+        return {partition: offset for partition, offset in found.items() if offset >= 0}
+
     def group_members(self, group: str) -> dict[str, frozenset[tuple[str, int]]]:
         """The members of a consumer group, and the topic partitions that each has; empty if there is no such group.
 
         Raises:
             BrokerUnavailable: No broker answers.
         """
+        try:
+            found = self.describe_group(group)
+        except UnknownGroup:
+            return {}
+        return {
+            member.member_id: frozenset((place.topic, place.partition) for place in member.assignment.topic_partitions)
+            for member in found.members
+        }
+
+    def list_groups(self) -> list[str]:
+        """The names of the consumer groups there are.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        found = self._result(self._admin.list_consumer_groups(request_timeout=self._timeout_s))
+        return sorted(listing.group_id for listing in found.valid or [])
+
+    def describe_group(self, group: str) -> Any:  # noqa: ANN401 - confluent_kafka's ConsumerGroupDescription
+        """A consumer group and its members, of either protocol.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+            UnknownGroup: There is no such group.
+        """
         future = self._admin.describe_consumer_groups([group], request_timeout=self._timeout_s)[group]
         try:
             found = future.result(self._timeout_s + 1)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
+                raise UnknownGroup(group, self.list_groups()) from error
             raise self._explain(error) from error
-        return {
-            member.member_id: frozenset((place.topic, place.partition) for place in member.assignment.topic_partitions)
-            for member in found.members
-        }
+        if found.state is ConsumerGroupState.DEAD:  # so older brokers say that there is none
+            raise UnknownGroup(group, self.list_groups())
+        return found
+
+    def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """The next offset that a group wants of each partition; only of those of which it has committed one.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        asked = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout_s
+        )
+        found = self._result(asked[group]).topic_partitions or []
+        return {place.partition: place.offset for place in found if place.topic == topic and place.offset >= 0}
 
     def consumer_session_s(self) -> float | None:
         """How long a member of a KIP-848 group may be silent before its partitions move; None if nobody tells.
