@@ -69,7 +69,7 @@ def run(command: str, env: dict[str, str], folder: Path) -> str:
 
 
 def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
-    """The agents of README run with README's command, and answer README's SDK and terminal examples; the audit holds."""
+    """The agents of README run with README's command, and answer README's examples; the audit holds."""
     (tmp_path / "my_agents.py").write_text(example("agents"))
     (tmp_path / "sdk.py").write_text(example("sdk"))
     worker = commands("worker")[0].split()
@@ -77,6 +77,7 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
         told = run(f"{sys.executable} sdk.py", env, tmp_path)
         call, send, pipe, cancel = (run(command, env, tmp_path) for command in commands("cli"))
         asked = run(commands("cli")[0].replace("support-01", "door").replace("greet", "welcome"), env, tmp_path)
+        lags = [run(command, env, tmp_path) for command in commands("lag")]
         audits = [run(command, env, tmp_path) for command in commands("audit")]
     assert "completed {'text': 'Hello, Ada!'}" in told
     assert '"Hello, Ada!"' in call
@@ -86,6 +87,8 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
     assert f"stored at mabos.{env['MABOS_QUEUE']}.controls:" in cancel
     assert audits[0].startswith("requests    7\n")
     assert '"holds": true' in audits[1]
+    assert lags[0].startswith("group mabos: stable, 1 member\n")
+    assert '"lag": ' in lags[1]
 
 
 def test_http(env: dict[str, str], tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class Auditor:
     def _find_waiting(self, cluster: Cluster, group: str) -> dict[int, int]:
         cluster.describe_group(group)  # says so if there is none; its offsets would just be missing
         nothing_yet = cluster.begin_offsets(self._queue.requests)
-        return nothing_yet | cluster.committed_offsets(group, self._queue.requests)
+        return nothing_yet | cluster.committed_offsets(group).get(self._queue.requests, {})
 
     def _find_stretch(self, cluster: Cluster, topic: str, *, until_ms: int | None, reach_back: int = 0) -> _Stretch:
         end, wanted = cluster.end_offsets(topic), self._asked.partitions

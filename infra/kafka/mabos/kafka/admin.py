@@ -173,8 +173,8 @@ class Cluster:
             raise UnknownGroup(group, self.list_groups())
         return found
 
-    def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
-        """The next offset that a group wants of each partition; only of those of which it has committed one.
+    def committed_offsets(self, group: str) -> dict[str, dict[int, int]]:
+        """The next offset that a group wants, by topic and partition; only where it has committed one.
 
         Raises:
             BrokerUnavailable: No broker answers.
@@ -182,8 +182,11 @@ class Cluster:
         asked = self._admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout_s
         )
-        found = self._result(asked[group]).topic_partitions or []
-        return {place.partition: place.offset for place in found if place.topic == topic and place.offset >= 0}
+        found: dict[str, dict[int, int]] = {}
+        for place in self._result(asked[group]).topic_partitions or []:
+            if place.offset >= 0:
+                found.setdefault(place.topic, {})[place.partition] = place.offset
+        return found
 
     def consumer_session_s(self) -> float | None:
         """How long a member of a KIP-848 group may be silent before its partitions move; None if nobody tells.
