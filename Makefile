@@ -1,5 +1,7 @@
 # Needs only python3 (3.11 or newer) and make. `make` alone lists the verbs.
 PYTHON ?= python3
+# How many processes run the tests, each with a broker and a registry of its own; 0 for one that can be debugged.
+JOBS ?= 2
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
 ROOMS := schemas/mabos infra/kafka/mabos producers/mabos consumers/mabos streams/mabos gateway/mabos cli/mabos
@@ -34,8 +36,8 @@ run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. 
 bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test: $(STAMP) ## Run all tests but the fault tests, against a real broker and registry
-	$(BIN)/python -m pytest --ignore tests/faults
+test: $(STAMP) ## Run all tests but the fault tests, against a real broker and registry. JOBS=4: in four processes, JOBS=0: in one
+	$(BIN)/python -m pytest --ignore tests/faults --numprocesses $(JOBS) --dist worksteal
 
 test-faults: $(STAMP) ## The fault tests: kills, freezes, storms, poison. MABOS_TEST_SCALE=full for the full size
 	$(BIN)/python -m pytest tests/faults --timeout 600
