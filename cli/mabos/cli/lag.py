@@ -14,7 +14,7 @@ from mabos.cli.output import Output, print_error, print_line, print_note, print_
 from mabos.kafka.errors import BrokerUnavailable
 from mabos.streams.lag import GroupLag, LagMeter, PartitionLag, age_s
 
-_COLUMNS = ("topic", "partition", "committed", "end", "lag", "oldest", "member")
+_COLUMNS = ("partition", "committed", "end", "lag", "oldest", "member")
 _CLEAR = "\x1b[H\x1b[2J\x1b[3J"
 
 
@@ -65,34 +65,34 @@ def _print(groups: Sequence[GroupLag], queue: str, output: Output) -> None:
         return
     if not groups:
         print_note(f"no consumer group has read queue {queue} yet: start one with `mabos worker run`")
-    for number, group in enumerate(groups):
-        if number:
-            print_line("")
+    for group in groups:
         print_line(f"group {group.group}: {group.state}, {_count(group.members, 'member')}")
-        rows = [*map(_to_row, group.partitions), _total(group)]
-        if group.partitions:
-            print_rows(rows, _COLUMNS, output)
-        else:
+        if not group.partitions:
             print_note(f"it has committed nothing in queue {queue}, and reads none of its topics")
-        expired = sum(place.expired_records for place in group.partitions)
-        if expired:
-            print_note(f"{_count(expired, 'record')} had expired before group {group.group} was done with them")
+        for topic in dict.fromkeys(place.topic for place in group.partitions):
+            _print_topic(topic, [place for place in group.partitions if place.topic == topic])
+
+
+def _print_topic(topic: str, places: Sequence[PartitionLag]) -> None:
+    waiting = sum(place.lag_records for place in places)
+    oldest = min((place.oldest_at_ms for place in places if place.oldest_at_ms is not None), default=None)
+    since = f", the oldest for {_show_age(oldest)}" if oldest is not None else ""
+    print_line(f"{topic}: {waiting} waiting{since}")
+    print_rows(map(_to_row, places), _COLUMNS, Output.TABLE)
+    expired = sum(place.expired_records for place in places)
+    if expired:
+        print_note(f"{_count(expired, 'record')} of {topic} had expired before the group was done with them")
 
 
 def _to_row(place: PartitionLag) -> dict[str, Any]:
     return {
-        "topic": place.topic.rpartition(".")[2],
         "partition": place.partition,
         "committed": place.committed,
         "end": place.end,
         "lag": place.lag_records,
-        "oldest": _show_age(age_s(place.oldest_at_ms)),
+        "oldest": _show_age(place.oldest_at_ms),
         "member": None if place.member is None else str(place.member),
     }
-
-
-def _total(group: GroupLag) -> dict[str, Any]:
-    return {"topic": "all", "lag": group.lag_records, "oldest": _show_age(age_s(group.oldest_at_ms))}
 
 
 def _to_json(group: GroupLag) -> dict[str, Any]:
@@ -119,7 +119,8 @@ def _to_json(group: GroupLag) -> dict[str, Any]:
     }
 
 
-def _show_age(seconds: float | None) -> str | None:
+def _show_age(at_ms: int | None) -> str | None:
+    seconds = age_s(at_ms)
     if seconds is None:
         return None
     for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):

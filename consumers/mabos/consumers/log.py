@@ -14,9 +14,17 @@ from mabos.kafka.settings import Settings
 _BATCH_RECORDS = 1000
 _POLL_S = 0.5
 _STALL_S = 30.0
+_QUEUED_KIB = 4096  # of those who bound their memory: what librdkafka holds takes several times that
 
 
-def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapping[int, int]) -> Iterator[Message]:
+def read_log(
+    settings: Settings,
+    topic: str,
+    begin: Mapping[int, int],
+    end: Mapping[int, int],
+    *,
+    fetch_bytes: int | None = None,
+) -> Iterator[Message]:
     """The records of a topic between two sets of offsets, each partition in its order, without a consumer group.
 
     Args:
@@ -24,6 +32,8 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
         topic: The topic.
         begin: The first offset wanted, by partition.
         end: The offset before which to stop, by partition; a partition that is missing is not read.
+        fetch_bytes: How much to fetch of a partition at a time, as compressed as it is; at least one batch comes. None
+            for librdkafka's 1 MiB. What is fetched is held unpacked, so this bounds memory.
 
     Raises:
         BrokerUnavailable: No record came for 30 s.
@@ -32,7 +42,10 @@ def read_log(settings: Settings, topic: str, begin: Mapping[int, int], end: Mapp
     left = {partition: offset for partition, offset in end.items() if begin.get(partition, 0) < offset}
     if not left:
         return
-    consumer = Consumer(librdkafka_config(settings, "reader", client_id="mabos-log"))
+    config = librdkafka_config(settings, "reader", client_id="mabos-log")
+    if fetch_bytes is not None:
+        config |= {"max.partition.fetch.bytes": fetch_bytes, "queued.max.messages.kbytes": _QUEUED_KIB}
+    consumer = Consumer(config)
     try:
         consumer.assign([TopicPartition(topic, partition, begin.get(partition, 0)) for partition in left])
         give_up_s = time.monotonic() + _STALL_S

@@ -28,9 +28,10 @@ from mabos.streams.matching import Progress, match
 from mabos.streams.report import AuditReport, Findings, TopicCounts
 from mabos.streams.spill import Spill, require_space
 
-_BUCKET_TASKS = 50_000
+_BUCKET_TASKS = 20_000
 _MAX_BUCKETS = 4096
 _REPORT_RECORDS = 1000
+_FETCH_BYTES = 131_072
 _LEDGER_WINDOW = 10_000  # the outcome of a task that was asked again may stand so many responses before its request
 
 
@@ -162,7 +163,7 @@ class Auditor:
         """Each event that is wanted, with the time, offset and partition of its record."""
         tasks, total = self._asked.tasks, stretch.offsets
         records = unreadable = 0
-        for message in read_log(self._settings, stretch.topic, stretch.begin, stretch.end):
+        for message in read_log(self._settings, stretch.topic, stretch.begin, stretch.end, fetch_bytes=_FETCH_BYTES):
             if records % _REPORT_RECORDS == 0:
                 self._on_progress(step, records, total)
             records += 1

@@ -156,7 +156,7 @@ class LagMeter:
         try:
             return {
                 message.partition() or 0: message.timestamp()[1]
-                for message in read_log(self._settings, topic, offsets, one_each)
+                for message in read_log(self._settings, topic, offsets, one_each, fetch_bytes=1)
             }
         except BrokerUnavailable:
             return {}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mabos.streams.audit import Found, Scope, Tally, Turn, find_disorder, join
 from mabos.streams.spill import Spill
 
-_RUN_TURNS = 65_536
+_RUN_TURNS = 32_768
 
 Progress = Callable[[str, int, int], None]
 """Is told what is being done, and how much of how much is done."""
