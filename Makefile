@@ -1,5 +1,7 @@
 # Needs only python3 (3.11 or newer) and make. `make` alone lists the verbs.
 PYTHON ?= python3
+# How many processes run the tests, each with a broker and a registry of its own; 0 for one that can be debugged.
+JOBS ?= 2
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
 ROOMS := schemas/mabos infra/kafka/mabos producers/mabos consumers/mabos streams/mabos gateway/mabos cli/mabos
@@ -63,8 +65,8 @@ run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. 
 bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
 
-test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but those of faults and of the console, against a real broker and registry
-	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/browser
+test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but those of faults and of the console, against a real broker and registry. JOBS=0: in one process
+	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/browser --numprocesses $(JOBS) --dist worksteal
 
 test-web: $(STAMP) web $(WEB_TOOLS) ## The console's tests: Vitest, then an installed Chromium before the real platform
 	@$(NPM) run --silent test

@@ -24,16 +24,14 @@ from mabos.cli.local_platform import LocalPlatform, StartCancelled
 from mabos.cli.output import make_streams_safe, print_error, print_note, print_step
 from mabos.cli.programs import Programs
 from mabos.cli.signals import StopRequest, call_on_signals
-from mabos.consumers.log import read_log
 from mabos.consumers.responses import ResponseFeed
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import open_registry
-from mabos.kafka.position import Position
 from mabos.kafka.queues import prepare_queue
 from mabos.kafka.settings import Settings, load_settings
 from mabos.kafka.topics import Queue
-from mabos.schemas import REQUEST, RESPONSE, Codec, MabosError, SchemaRegistry
-from mabos.streams import Audit, AuditReport
+from mabos.schemas import MabosError, SchemaRegistry
+from mabos.streams import Auditor, AuditRange, AuditReport, Finding
 
 WORKERS = 2
 GROUP = "mabos"
@@ -111,12 +109,10 @@ def start_workers(settings: Settings, programs: Programs, stopping: StopRequest)
 def publish_and_watch(settings: Settings, stopping: StopRequest) -> bool:
     """Publish the tasks, show what comes back, and print the summary; says whether everything held."""
     mail = read_mail(TASKS_FILE, run_id=time.strftime("%m%d-%H%M%S"))
-    topics = Queue(name=settings.queue)
-    cluster, registry = Cluster(settings), open_registry(settings)
+    registry, since_ms = open_registry(settings), time.time_ns() // 1_000_000
     feed, watch = ResponseFeed(settings, registry), Watch(mail)
     feed.listen(watch.take)
     feed.start()
-    begin = {topic: cluster.end_offsets(topic) for topic in (topics.requests, topics.responses)}
     try:
         with watch.shown():
             publish(settings, mail, watch)
@@ -125,7 +121,7 @@ def publish_and_watch(settings: Settings, stopping: StopRequest) -> bool:
         feed.stop()
     if stopping.is_set():
         return False
-    report = prove(settings, registry, begin, mail)
+    report = prove(settings, registry, since_ms, mail)
     print_summary(watch, report)
     return answered and report.holds and report.requests == len(mail)
 
@@ -154,28 +150,10 @@ def publish(settings: Settings, mail: list[Mail], watch: Watch) -> None:
         raise errors[0]
 
 
-def prove(
-    settings: Settings, registry: SchemaRegistry, begin: dict[str, dict[int, int]], mail: list[Mail]
-) -> AuditReport:
+def prove(settings: Settings, registry: SchemaRegistry, since_ms: int, mail: list[Mail]) -> AuditReport:
     """Read from the topics what became of this run's tasks, and check it; others may use the platform meanwhile."""
-    cluster, topics, audit = Cluster(settings), Queue(name=settings.queue), Audit()
-    ours = {(one.agent_id, one.task_id) for one in mail}
-
-    def read(topic: str) -> Iterator[tuple[bytes | None, Position]]:
-        for message in read_log(settings, topic, begin[topic], cluster.end_offsets(topic)):
-            yield message.value(), Position(topic, message.partition() or 0, message.offset() or 0)
-
-    requests = Codec.for_topic(REQUEST, topics.requests, registry)
-    responses = Codec.for_topic(RESPONSE, topics.responses, registry)
-    for value, place in read(topics.requests):
-        request = requests.decode(value)
-        if (request.agent_id, request.task_id) in ours:
-            audit.add_request(request, place)
-    for value, place in read(topics.responses):
-        response = responses.decode(value)
-        if (response.agent_id, response.task_id) in ours:
-            audit.add_response(response, place)
-    return audit.report()
+    ours = frozenset((one.agent_id, one.task_id) for one in mail)
+    return Auditor(settings, registry, asked=AuditRange(since_ms=since_ms, tasks=ours)).run()
 
 
 def print_summary(watch: Watch, report: AuditReport) -> None:
@@ -183,6 +161,7 @@ def print_summary(watch: Watch, report: AuditReport) -> None:
     latencies = sorted(watch.latencies_s)
     by_status = ", ".join(f"{count} {status.value}" for status, count in sorted(report.outcomes.items()))
     took_s = max(watch.took_s, 1e-6)
+    disordered, lost = (report.found.get(kind, 0) for kind in (Finding.DISORDERED, Finding.UNANSWERED))
     lines = {
         "sent": f"{len(watch.mail)} tasks for {len({one.agent_id for one in watch.mail})} agents: "
         f"{watch.count('http')} over HTTP, {watch.count('sdk')} with the SDK",
@@ -190,8 +169,8 @@ def print_summary(watch: Watch, report: AuditReport) -> None:
         "rate": f"{len(latencies) / took_s:.0f} tasks/s, all sent at once",
         "latency": f"p50 {percentile(latencies, 50) * 1000:.0f} ms, p99 {percentile(latencies, 99) * 1000:.0f} ms,"
         " most of it waiting in line: it is a burst",
-        "order": "held for every agent" if not report.disordered else f"BROKEN for {len(report.disordered)} tasks",
-        "lost": "nothing" if not report.unanswered else f"{len(report.unanswered)} tasks have no response",
+        "order": "held for every agent" if not disordered else f"BROKEN for {disordered} tasks",
+        "lost": "nothing" if not lost else f"{lost} tasks have no response",
     }
     print(flush=True)
     for name, text in lines.items():

@@ -12,7 +12,7 @@ from tests.support.platform import Platform, run_platform
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """The broker and registry of this run, started at the first test that asks."""
+    """The broker and registry of this process, started at the first test that asks."""
     with run_platform(tmp_path_factory.mktemp("platform")) as running:
         yield running
 

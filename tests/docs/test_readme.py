@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from mabos.kafka.ports import free_ports
 from mabos.kafka.probe import http_status
 from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
+from tests.support.planting import Planter
 from tests.support.waiting import eventually
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -90,6 +93,21 @@ def test_agents_sdk_and_terminal(env: dict[str, str], tmp_path: Path) -> None:
     assert re.search(r"greet +\d+ +\d+ +0 +100 %", verify)
     assert dry_run.splitlines()[-1].endswith("tasks would be published")
     assert reprocess.splitlines()[-1] == dry_run.splitlines()[-1].replace("would be", "were")
+
+
+def test_audit_and_lag(env: dict[str, str], tmp_path: Path, settings: Settings) -> None:
+    """README's lines for those who look after a queue tell of one task that is done, and one that waits."""
+    planter, group = Planter(settings), {"bootstrap.servers": settings.bootstrap_servers, "group.id": "mabos"}
+    planter.ask(3, ("a", "done"), ("a", "waits"))
+    planter.answer(3, ("a", "done"))
+    consumer = Consumer(group)
+    consumer.commit(offsets=[TopicPartition(Queue(name=settings.queue).requests, 3, 1)], asynchronous=False)
+    consumer.close()
+    audit, strict, lag, lag_of_one = (run(line, env, tmp_path) for line in commands("audit") + commands("lag"))
+    assert "open        1\n" in audit
+    assert '"holds": true' in strict
+    assert "1 waiting, the oldest for " in lag
+    assert '"lag": 1' in lag_of_one
 
 
 def test_http(env: dict[str, str], tmp_path: Path) -> None:

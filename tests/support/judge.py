@@ -9,16 +9,14 @@ from typing import Any
 from mabos.consumers.log import read_log
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import open_registry
-from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
 from mabos.schemas import Status
-from mabos.schemas.codec import REQUEST, RESPONSE, Codec
-from mabos.schemas.errors import DecodeError
+from mabos.schemas.codec import RESPONSE, Codec
 from mabos.schemas.events import TaskResponse
 from mabos.schemas.registry import SchemaRegistry
-from mabos.streams.audit import Audit, AuditReport
+from mabos.streams import Auditor, AuditReport
 from tests.support.road import read_lag
 from tests.support.waiting import eventually
 
@@ -62,24 +60,8 @@ def read_answers(settings: Settings, registry: SchemaRegistry | None = None) -> 
 
 
 def audit(settings: Settings, registry: SchemaRegistry | None = None) -> AuditReport:
-    """Fold both topics, as a reader of committed records sees them; what is no event counts for nothing."""
-    queue, cluster, found = Queue(name=settings.queue), Cluster(settings), Audit()
-    registry = registry or open_registry(settings)
-    requests = Codec.for_topic(REQUEST, queue.requests, registry)
-    responses = Codec.for_topic(RESPONSE, queue.responses, registry)
-    for topic in (queue.requests, queue.responses):
-        for message in read_log(settings, topic, cluster.begin_offsets(topic), cluster.end_offsets(topic)):
-            position = Position(topic, message.partition() or 0, message.offset() or 0)
-            try:
-                if topic == queue.requests:
-                    request = requests.decode(message.value())
-                    if message.key() == request.agent_id.encode():  # else it is no task, whatever ids it bears
-                        found.add_request(request, position)
-                else:
-                    found.add_response(responses.decode(message.value()), position)
-            except DecodeError:
-                continue
-    return found.report()
+    """Audit all there is, as a reader of committed records sees it; what is no event counts for nothing."""
+    return Auditor(settings, registry).run()
 
 
 def must_hold(

@@ -1,4 +1,4 @@
-"""The platform that integration tests run against: started once per run, a queue of its own for whoever wants one.
+"""The platform that integration tests run against: one for each test process, a queue of its own for whoever wants one.
 
 ``MABOS_TEST_PLATFORM`` picks it: ``local`` (default) is the local broker and registry; ``containers`` runs the broker
 in a container; ``HOST:PORT`` is any broker there is, with the local registry.

@@ -14,17 +14,17 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from mabos.cli import gateway, keys, platform, replay, schema, send, status, tasks, topics, view, worker
+from mabos.cli import audit, gateway, keys, lag, platform, replay, schema, send, status, tasks, topics, view, worker
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import EXIT_AWAY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 from mabos.cli.output import make_streams_safe, print_error, print_note
 from mabos.consumers.errors import CallTimeout, InvalidHandler, InvalidReplay, InvalidSelection, WorkerFailed
-from mabos.kafka.errors import BrokerUnavailable, InvalidSettings
+from mabos.kafka.errors import BrokerUnavailable, InvalidSettings, UnknownGroup
 from mabos.producers.errors import PublishError
 from mabos.schemas.errors import IncompatibleSchema, InvalidTask, MabosError, RegistryUnavailable, SchemaError
 from mabos.streams.errors import DatabaseUnavailable
 
-_USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, InvalidReplay, InvalidSelection, SchemaError)
+_USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, InvalidReplay, InvalidSelection, SchemaError, UnknownGroup)
 _AWAY_ERRORS = (BrokerUnavailable, RegistryUnavailable, DatabaseUnavailable, PublishError, CallTimeout, WorkerFailed)
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command("send", epilog="Example: mabos send --agent support-01 --action echo
     send.send
 )
 app.command("call", epilog="Example: mabos call --agent support-01 --action echo --timeout 5")(send.call)
+app.command("audit", epilog="Example: mabos audit --group mabos --since 2030-01-31T12:00:00Z")(audit.audit)
+app.command("lag", epilog="Example: mabos lag mabos --watch")(lag.lag)
 app.add_typer(tasks.app, name="tasks")
 app.add_typer(replay.app, name="replay")
 app.add_typer(worker.app, name="worker")

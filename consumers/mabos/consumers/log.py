@@ -14,6 +14,7 @@ from mabos.kafka.settings import Settings
 _BATCH_RECORDS = 1000
 _POLL_S = 0.5
 _STALL_S = 30.0
+_QUEUED_KIB = 4096  # of those who bound their memory: what librdkafka holds takes several times that
 
 OnGone = Callable[[int, int, int], None]
 """Told a partition, the first offset that is no more in the log, and the one after the last."""
@@ -26,6 +27,7 @@ def read_log(
     end: Mapping[int, int],
     *,
     on_gone: OnGone | None = None,
+    fetch_bytes: int | None = None,
 ) -> Generator[Message, None, None]:
     """The records of a topic between two sets of offsets, each partition in its order, without a consumer group.
 
@@ -36,6 +38,8 @@ def read_log(
         end: The offset before which to stop, by partition; a partition that is missing is not read.
         on_gone: Called where the log no more has the offset that would be read next, as when its retention ran out
             meanwhile; reading goes on with the oldest record there is. None to pass over it in silence.
+        fetch_bytes: How much to fetch of a partition at a time, as compressed as it is; at least one batch comes. None
+            for librdkafka's 1 MiB. What is fetched is held unpacked, so this bounds memory.
 
     Raises:
         BrokerUnavailable: No record came for 30 s.
@@ -47,6 +51,8 @@ def read_log(
     config = librdkafka_config(settings, "reader", client_id="mabos-log")
     if on_gone is not None:
         config["auto.offset.reset"] = "error"  # the default jumps to the oldest record, and says nothing
+    if fetch_bytes is not None:
+        config |= {"max.partition.fetch.bytes": fetch_bytes, "queued.max.messages.kbytes": _QUEUED_KIB}
     consumer = Consumer(config)
     try:
         consumer.assign([TopicPartition(topic, partition, begin.get(partition, 0)) for partition in left])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from mabos.kafka.clients import librdkafka_config
-from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
+from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer, UnknownGroup
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Change, TopicSpec
 
@@ -137,17 +137,56 @@ class Cluster:
         Raises:
             BrokerUnavailable: No broker answers.
         """
+        try:
+            found = self.describe_group(group)
+        except UnknownGroup:
+            return {}
+        return {
+            member.member_id: frozenset((place.topic, place.partition) for place in member.assignment.topic_partitions)
+            for member in found.members
+        }
+
+    def list_groups(self) -> list[str]:
+        """The names of the consumer groups there are.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        found = self._result(self._admin.list_consumer_groups(request_timeout=self._timeout_s))
+        return sorted(listing.group_id for listing in found.valid or [])
+
+    def describe_group(self, group: str) -> Any:  # noqa: ANN401 - confluent_kafka's ConsumerGroupDescription
+        """A consumer group and its members, of either protocol.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+            UnknownGroup: There is no such group.
+        """
         future = self._admin.describe_consumer_groups([group], request_timeout=self._timeout_s)[group]
         try:
             found = future.result(self._timeout_s + 1)
         except KafkaException as error:
             if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
+                raise UnknownGroup(group, self.list_groups()) from error
             raise self._explain(error) from error
-        return {
-            member.member_id: frozenset((place.topic, place.partition) for place in member.assignment.topic_partitions)
-            for member in found.members
-        }
+        if found.state is ConsumerGroupState.DEAD:  # so older brokers say that there is none
+            raise UnknownGroup(group, self.list_groups())
+        return found
+
+    def committed_offsets(self, group: str) -> dict[str, dict[int, int]]:
+        """The next offset that a group wants, by topic and partition; only where it has committed one.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        asked = self._admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=self._timeout_s
+        )
+        found: dict[str, dict[int, int]] = {}
+        for place in self._result(asked[group]).topic_partitions or []:
+            if place.offset >= 0:
+                found.setdefault(place.topic, {})[place.partition] = place.offset
+        return found
 
     def consumer_session_s(self) -> float | None:
         """How long a member of a KIP-848 group may be silent before its partitions move; None if nobody tells.

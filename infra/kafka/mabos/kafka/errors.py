@@ -7,6 +7,7 @@
     ├── BrokerUnavailable   no broker answers at the bootstrap servers
     ├── BrokerRefused       a broker answers, and will not do what was asked
     ├── TopicsDiffer        topics are not as ``topics.toml`` wants them, and only a person may decide
+    ├── UnknownGroup        there is no such consumer group
     └── LocalPlatformError  a part of the local platform cannot run
         ├── DownloadFailed  a part cannot be fetched, or is not what was pinned
         ├── PortTaken       another process listens on the port
@@ -16,9 +17,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mabos.schemas.errors import MabosError
+
+_SHOWN = 10
 
 
 class InvalidSettings(MabosError, ValueError):
@@ -43,6 +47,19 @@ class BrokerRefused(MabosError):
 
 class TopicsDiffer(MabosError):
     """Topics are not as ``topics.toml`` wants them, and changing them would break a promise."""
+
+
+class UnknownGroup(MabosError):
+    """There is no such consumer group.
+
+    Attributes:
+        group: The name that was asked for.
+    """
+
+    def __init__(self, group: str, known: Sequence[str]) -> None:
+        there = ", ".join(known[:_SHOWN]) + (f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else "")
+        super().__init__(f"there is no consumer group {group}; there are: {there or 'none'}")
+        self.group = group
 
 
 class LocalPlatformError(MabosError):
