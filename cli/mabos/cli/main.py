@@ -24,7 +24,15 @@ from mabos.producers.errors import PublishError
 from mabos.schemas.errors import IncompatibleSchema, InvalidTask, MabosError, RegistryUnavailable, SchemaError
 from mabos.streams.errors import DatabaseUnavailable
 
-_USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, InvalidReplay, InvalidSelection, SchemaError, UnknownGroup)
+_USAGE_ERRORS = (
+    InvalidTask,
+    InvalidSettings,
+    InvalidHandler,
+    InvalidReplay,
+    InvalidSelection,
+    SchemaError,
+    UnknownGroup,
+)
 _AWAY_ERRORS = (BrokerUnavailable, RegistryUnavailable, DatabaseUnavailable, PublishError, CallTimeout, WorkerFailed)
 
 app = typer.Typer(
