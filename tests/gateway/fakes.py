@@ -13,6 +13,7 @@ from confluent_kafka import Message
 
 from mabos.consumers.recall import Past
 from mabos.consumers.responses import ResponseFeed
+from mabos.gateway.access import Access
 from mabos.gateway.app import Gateway, Parts, create_app
 from mabos.gateway.responses import Tail
 from mabos.gateway.sse import StreamLimits
@@ -249,6 +250,8 @@ class Door:
     log: FakeLog = field(default_factory=FakeLog)
     body_timeout_s: float = 15.0
     streams: StreamLimits = field(default_factory=StreamLimits)
+    access: Access | None = None
+    """Says who asks; None for everybody."""
     app: Gateway = field(init=False)
 
     def __post_init__(self) -> None:
@@ -261,6 +264,7 @@ class Door:
                 kafka_look=self.kafka,
                 body_timeout_s=self.body_timeout_s,
                 streams=self.streams,
+                access=self.access,
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,12 +14,14 @@ from fastapi import Depends, FastAPI
 
 from mabos.gateway.access import Access, AccessGuard, needs
 from mabos.gateway.apikeys import ApiKey, Secret, hash_secret, make_secret
-from mabos.gateway.errors import Refused
 from mabos.gateway.keybook import REFRESH_S, KeyBook
 from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.problems import add_problem_handlers
 from mabos.gateway.rates import Rates
+from mabos.kafka.settings import Settings
 from mabos.schemas.errors import MabosError
+from tests.gateway.fakes import Door
+from tests.gateway.shape import read_problem
 
 
 def key_of(secret: Secret, *scopes: Scope, **changes: Any) -> ApiKey:
@@ -67,7 +70,6 @@ class Site:
             principal.require_agent(body["agent_id"])
             return principal.name
 
-        self.description = app.openapi()
         book = None if shelf is None else KeyBook(shelf.read, clock_s=lambda: self.now_s)
         access = None if book is None else Access(book, None)
         self.app = AccessGuard(app, access, Rates(per_s), clock_s=lambda: self.now_s)
@@ -193,14 +195,78 @@ def test_who_asks_too_often_is_told_when_to_come_back() -> None:
     assert site.get(authorization=bearer(first)).status_code == 200
 
 
-def test_the_description_says_that_routes_want_a_bearer() -> None:
-    """So generated clients send it."""
-    paths = Site(None).description["paths"]
-    assert paths["/api/tasks"]["get"]["security"] == [{"HTTPBearer": []}]
-    assert "security" not in paths["/healthz"]["get"]
+TASK = {"task_id": "t", "agent_id": "mail", "payload": {}}
+ROUTES: dict[tuple[str, str], tuple[Scope | None, dict[str, Any]]] = {
+    ("post", "/api/tasks"): (Scope.TASKS_WRITE, {"json": TASK}),
+    ("post", "/api/tasks/batch"): (Scope.TASKS_WRITE, {"json": [TASK]}),
+    ("post", "/api/tasks/{task_id}/cancel"): (Scope.TASKS_CANCEL, {"json": {"agent_id": "mail"}}),
+    ("get", "/api/tasks/{task_id}/events"): (Scope.TASKS_READ, {"params": {"agent_id": "mail"}}),
+    ("get", "/api/events"): (Scope.TASKS_READ, {"params": {"agent_id": "mail"}}),
+    ("get", "/metrics"): (Scope.OPS_READ, {}),
+    ("get", "/healthz"): (None, {}),
+    ("get", "/readyz"): (None, {}),
+}
+"""Each route, what it requires, and a request for an agent that the caller may not reach."""
 
 
-def test_a_principal_without_the_scope_is_refused_where_it_counts() -> None:
-    """The dependency is the only place that looks."""
-    with pytest.raises(Refused):
-        Principal(name="x", scopes=frozenset()).require(Scope.OPS_WRITE)
+def guarded_door(*scopes: Scope, **changes: Any) -> tuple[Door, dict[str, str]]:
+    secret, text = make_secret()
+    shelf = Shelf(key_of(secret, *scopes, **changes))
+    return Door(access=Access(KeyBook(shelf.read), None)), {"authorization": bearer(text)}
+
+
+def test_every_route_says_what_it_requires() -> None:
+    """A route that is new and has no rule here fails this test; what is guarded says so in the description."""
+    paths = guarded_door()[0].app.openapi()["paths"]
+    found = {(method, path.replace(":path", "")) for path, methods in paths.items() for method in methods}
+    assert found == set(ROUTES)
+    for (method, path), (scope, _) in ROUTES.items():
+        operation = paths[path][method]
+        assert operation.get("security") == (None if scope is None else [{"bearer": []}])
+        assert ("401" in operation["responses"]) is (scope is not None)
+
+
+@pytest.mark.parametrize("route", [route for route, (scope, _) in ROUTES.items() if scope is not None])
+def test_every_guarded_route_refuses_strangers_other_scopes_and_other_agents(route: tuple[str, str]) -> None:
+    """401, 403, and of an agent that is none of the caller's 403 again, or as the item's problem in a batch."""
+    method, path = route[0], route[1].replace("{task_id}", "t")
+    scope, request = ROUTES[route]
+    assert scope is not None
+    door, _ = guarded_door()
+    read_problem(door.ask(method, path, **request), 401)
+    door, headers = guarded_door(*(set(Scope) - {scope}), agents=("*",))
+    read_problem(door.ask(method, path, headers=headers, **request), 403)
+    if not request:
+        return
+    door, headers = guarded_door(*Scope)
+    answer = door.ask(method, path, headers=headers, **request)
+    if path.endswith("batch"):
+        [item] = answer.json()
+        assert item["problem"]["status"] == 403
+    else:
+        read_problem(answer, 403)
+    assert door.producer.sent == []
+
+
+def test_to_wait_for_an_outcome_is_to_read_it() -> None:
+    """A key that may only write does not get results by the way."""
+    door, headers = guarded_door(Scope.TASKS_WRITE, agents=("mail",))
+    assert door.ask("POST", "/api/tasks", json=TASK, headers=headers).status_code == 202
+    read_problem(door.ask("POST", "/api/tasks", json=TASK, headers=headers | {"prefer": "wait=1"}), 403)
+
+
+def test_each_task_of_a_batch_counts() -> None:
+    """Items beyond the caller's rate wait for their turn, and are published all the same."""
+    door, headers = guarded_door(Scope.TASKS_WRITE, agents=("mail",), rate_per_s=20.0)
+    begun_s = time.monotonic()
+    items = [{**TASK, "task_id": str(number)} for number in range(50)]
+    answer = door.ask("POST", "/api/tasks/batch", json=items, headers=headers)
+    assert [item["number"] for item in answer.json()] == list(range(1, 51))
+    assert time.monotonic() - begun_s > 0.5 - 0.05, "41 at once, 10 more at 20 a second"
+
+
+def test_answers_of_the_api_are_safe_to_open_in_a_browser() -> None:
+    """Whatever stands in them, nothing runs."""
+    answer = Door(settings=Settings(max_payload_bytes=4096)).post("{}")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")

@@ -38,13 +38,28 @@ run_gateway(load_settings())
 """
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7", "example.com", "127.0.0.1.example.com", "", " "])
-def test_only_loopback_is_listened_on(host: str) -> None:
-    """Without authentication nobody else may reach it; one line says so."""
-    with pytest.raises(AddressRefused, match="loopback only") as refused:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.7"])
+def test_an_open_gateway_listens_on_loopback_only(host: str) -> None:
+    """Where callers need not say who they are, nobody else may reach it; one line says what to do."""
+    with pytest.raises(AddressRefused, match=r"loopback only, .*set MABOS_GATEWAY_AUTH=required") as refused:
         open_listener(host, 0)
     assert isinstance(refused.value, MabosError)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["example.com", "127.0.0.1.example.com", "", " "])
+def test_what_is_no_address_is_refused(host: str) -> None:
+    """A name may mean anything tomorrow."""
+    for is_open in (True, False):
+        with pytest.raises(AddressRefused, match="no address of this machine"):
+            open_listener(host, 0, is_open=is_open)
+
+
+def test_a_gateway_that_knows_its_callers_listens_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    """And warns that keys cross the network as they are."""
+    with open_listener("0.0.0.0", 0, is_open=False) as listener:
+        assert listener.getsockname()[0] == "0.0.0.0"
+    assert "plain HTTP" in caplog.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "127.0.0.2", "::1"])

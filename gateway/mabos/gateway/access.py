@@ -6,30 +6,45 @@ takes everybody for :data:`mabos.gateway.principals.LOCAL`.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
-from fastapi import Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Send
+from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as Connection
 
 from mabos.gateway.apikeys import ApiKey, read_key
 from mabos.gateway.errors import Refused
+from mabos.gateway.observing import note
 from mabos.gateway.principals import LOCAL, Principal, Scope
 from mabos.gateway.problems import ProblemResponse
 from mabos.gateway.rates import Rates
 from mabos.gateway.tokens import Tokens, unknown
 
 _GUARDED = ("/api/", "/metrics")
-_BEARER = HTTPBearer(
-    auto_error=False,
-    description="An API key of `mabos keys create`, or a token of the OpenID provider. Not wanted by an open gateway.",
+_SAFE = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
 )
+
+SECURITY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key of `mabos keys create`, or a token of the OpenID provider. An open gateway wants none.",
+}
+"""How callers say who they are, as OpenAPI has it."""
+
+
+def is_guarded(path: str) -> bool:
+    """Whether a path is of no business to strangers."""
+    return path.startswith(_GUARDED)
 
 
 class Keys(Protocol):
@@ -93,35 +108,65 @@ class AccessGuard:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Hand on, or answer 401 or 429."""
-        if scope["type"] == "http" and scope["path"].startswith(_GUARDED):
-            try:
-                scope.setdefault("state", {})["principal"] = await self._admit(Headers(scope=scope))
-            except Refused as refused:
-                await ProblemResponse(refused)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or not is_guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
 
-    async def _admit(self, headers: Headers) -> Principal:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_SAFE]
+            await send(message)
+
+        try:
+            await self._admit(scope)
+        except Refused as refused:
+            await ProblemResponse(refused)(scope, receive, send_safely)
+        else:
+            await self._app(scope, receive, send_safely)
+
+    async def _admit(self, scope: Connection) -> None:
+        """Note in the request's state who asks, and what charges that caller for more than one request."""
+        state = scope.setdefault("state", {})
         if self._access is None:
-            return LOCAL
-        principal = await self._access.recognise(headers)
-        wait_s = self._rates.take(principal.name, self._clock_s(), principal.rate_per_s)
+            state.update(principal=LOCAL, charge=_charge_nobody)
+            return
+        principal = await self._access.recognise(Headers(scope=scope))
+        state.update(principal=principal, charge=partial(self._charge, principal))
+        note(scope, caller=principal.name)
+        wait_s = self._charge(principal, 1.0)
         if wait_s:
             raise Refused(
                 429,
                 f"{principal.name} asks too often: try again in {math.ceil(wait_s)} s",
                 headers={"Retry-After": str(math.ceil(wait_s))},
             )
-        return principal
+
+    def _charge(self, principal: Principal, cost: float) -> float:
+        return self._rates.take(principal.name, self._clock_s(), principal.rate_per_s, cost)
 
 
-def needs(*scopes: Scope) -> Callable[..., Principal]:
+def _charge_nobody(_: float) -> float:
+    return 0.0
+
+
+def needs(*scopes: Scope) -> Callable[[Request], Coroutine[Any, Any, Principal]]:
     """What a route requires of its caller, as a dependency that gives the caller."""
 
-    def check(request: Request, _: HTTPAuthorizationCredentials | None = Security(_BEARER)) -> Principal:  # noqa: B008 - FastAPI's way
+    async def check(request: Request) -> Principal:
         principal: Principal = request.state.principal
         for scope in scopes:
             principal.require(scope)
         return principal
 
     return check
+
+
+async def admit_item(request: Request, principal: Principal, agent_id: str) -> None:
+    """One of many tasks in a request: it counts as one more, and waits until its caller may send it.
+
+    Raises:
+        Refused: 403, the agent is none of the caller's.
+    """
+    principal.require_agent(agent_id)
+    while wait_s := request.state.charge(1.0):  # noqa: ASYNC110 - the wait is known: no event would tell
+        await asyncio.sleep(wait_s)

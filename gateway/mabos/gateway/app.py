@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from mabos.gateway.access import SECURITY, Access, AccessGuard, is_guarded
 from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
 from mabos.gateway.cancels import cancel_routes
@@ -22,6 +23,7 @@ from mabos.gateway.metrics import Metrics, metrics_routes
 from mabos.gateway.observing import Observed
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
+from mabos.gateway.rates import Rates
 from mabos.gateway.responses import Responses, TailFactory, open_tail
 from mabos.gateway.sse import StreamLimits
 from mabos.gateway.streams import Streams
@@ -29,6 +31,13 @@ from mabos.gateway.tasks import Publisher, task_routes
 from mabos.gateway.waiting import Waiting
 from mabos.kafka.settings import Settings
 from mabos.producers import AsyncTaskProducer
+
+_PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_REFUSALS = {
+    "401": {"description": "Who asks is not known: send `Authorization: Bearer KEY`.", "content": _PROBLEM},
+    "403": {"description": "The caller lacks a scope, or may not reach the agent.", "content": _PROBLEM},
+    "429": {"description": "The caller asks too often: `Retry-After` says when to try again.", "content": _PROBLEM},
+}
 
 ENVELOPE_BYTES = 65_536
 """What a body may hold beside the payload."""
@@ -40,10 +49,13 @@ class Gateway(FastAPI):
     streams: Streams
     waiting: Waiting
     metrics: Metrics
+    access: Access | None
+    rates: Rates
 
     def build_middleware_stack(self) -> ASGIApp:
         """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
-        return Observed(super().build_middleware_stack(), self.metrics)
+        guarded = AccessGuard(super().build_middleware_stack(), self.access, self.rates)
+        return Observed(guarded, self.metrics)
 
     def begin_stop(self) -> None:
         """The server stops: end what would go on for long, so that it can finish what is in hand."""
@@ -53,8 +65,13 @@ class Gateway(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI description."""
         document = super().openapi()
-        for path in document["paths"].values():
+        document["components"].setdefault("securitySchemes", {})["bearer"] = SECURITY
+        for name, path in document["paths"].items():
             for operation in path.values():
+                if is_guarded(name):
+                    operation["security"] = [{"bearer": []}] if self.access else [{}, {"bearer": []}]
+                    for status, response in _REFUSALS.items():
+                        operation["responses"].setdefault(status, response)
                 for status, response in operation["responses"].items():
                     if status >= "400" and response.get("content"):
                         response["content"] = {MEDIA_TYPE: next(iter(response["content"].values()))}
@@ -73,6 +90,8 @@ class Parts:
     """Looks whether Kafka answers, for ``/readyz``; by default asks the broker."""
     body_timeout_s: float = 15.0
     """By when all of a body must be here."""
+    access: Access | None = None
+    """Says who asks; None for a gateway that is open."""
     streams: StreamLimits = field(default_factory=StreamLimits)
     """How many streams there may be, and how long."""
 
@@ -109,6 +128,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     )
     metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
+    app.access, app.rates = parts.access, Rates(settings.gateway_rate_per_s)
     add_problem_handlers(app)
     metrics.watch(
         {

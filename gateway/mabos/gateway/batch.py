@@ -7,14 +7,17 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
-from starlette.types import Receive, Scope, Send
+from fastapi import APIRouter, Depends, Header, Request, Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
+from mabos.gateway.access import admit_item, needs
 from mabos.gateway.bodies import BodyLimits, JsonRequest, parse_body, read_media_type
 from mabos.gateway.errors import Refused
 from mabos.gateway.lines import Lines
 from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import BatchItem, Problem
+from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.producer import LazyProducer
 from mabos.gateway.publishing import Publishing, as_object
 from mabos.gateway.spool import Spool
@@ -76,6 +79,7 @@ def batch_routes(producer: LazyProducer, metrics: Metrics, waiting: Waiting, lim
     async def create_tasks(
         request: Request,
         traceparent: Annotated[str | None, Header(description="W3C trace context, handed on with each task.")] = None,
+        caller: Principal = Depends(needs(Scope.TASKS_WRITE)),  # noqa: B008 - FastAPI's way
     ) -> Response:
         """Publish many tasks; tells of each what became of it.
 
@@ -83,7 +87,8 @@ def batch_routes(producer: LazyProducer, metrics: Metrics, waiting: Waiting, lim
         the order of the items. Lines are answered while they come: there may be any number of them.
         """
         kind = read_media_type(request.headers, ("application/json", NDJSON))
-        publishing = Publishing(await producer.get(), trace_headers(traceparent), request.scope, metrics)
+        admit = partial(admit_item, request, caller)
+        publishing = Publishing(await producer.get(), trace_headers(traceparent), request.scope, metrics, admit)
         if kind == NDJSON:
             return _LinesAnswer(publishing, waiting, limits)
         items = _check_array(parse_body(await JsonRequest(request, array_limits).body(), "a JSON array", parse_json))
@@ -131,7 +136,7 @@ class _LinesAnswer(Response):
         self._spool = Spool()
         self._is_read = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
         """Publish, and answer."""
         working = [asyncio.ensure_future(self._read_all(receive)), asyncio.ensure_future(self._spool_all())]
         try:

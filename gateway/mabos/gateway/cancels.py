@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 
+from mabos.gateway.access import needs
 from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
 from mabos.gateway.models import CancelAccepted, CancelTask, Problem
 from mabos.gateway.observing import note
+from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.producer import LazyProducer
 from mabos.producers import PublishFailed
 from mabos.schemas.fields import check_id
@@ -32,7 +34,10 @@ def cancel_routes(producer: LazyProducer, limits: BodyLimits) -> APIRouter:
 
     @router.post("/{task_id:path}/cancel", status_code=202, responses=_ANSWERS, summary="Cancel a task")
     async def cancel_task(
-        request: Request, task_id: Annotated[str, Path(description="The task.", examples=["1"])], cancel: CancelTask
+        request: Request,
+        task_id: Annotated[str, Path(description="The task.", examples=["1"])],
+        cancel: CancelTask,
+        caller: Principal = Depends(needs(Scope.TASKS_CANCEL)),  # noqa: B008 - FastAPI's way
     ) -> CancelAccepted:
         """Say that a task is of no more use; answers once the broker has stored that.
 
@@ -41,6 +46,7 @@ def cancel_routes(producer: LazyProducer, limits: BodyLimits) -> APIRouter:
         task, which then never runs.
         """
         check_id("task_id", task_id)
+        caller.require_agent(cancel.agent_id)
         note(request.scope, task_id=task_id)
         sender = await producer.get()
         try:

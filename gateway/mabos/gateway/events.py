@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 
+from mabos.gateway.access import needs
 from mabos.gateway.models import Problem
 from mabos.gateway.observing import note
+from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.sse import EventStream
 from mabos.gateway.streams import Streams, Wanted
 from mabos.kafka.position import Position
@@ -86,6 +88,7 @@ def event_routes(streams: Streams) -> APIRouter:
         agent_id: AgentId,
         position: PositionText = None,
         last_event_id: LastEventId = None,
+        caller: Principal = Depends(needs(Scope.TASKS_READ)),  # noqa: B008 - FastAPI's way
     ) -> Response:
         """Every response of one task, up to its outcome.
 
@@ -94,6 +97,7 @@ def event_routes(streams: Streams) -> APIRouter:
         """
         check_id("task_id", task_id)
         check_id("agent_id", agent_id)
+        caller.require_agent(agent_id)
         note(request.scope, task_id=task_id)
         since = _read_position("Last-Event-ID", last_event_id) or _read_position("position", position)
         stream = await streams.open_task(agent_id, task_id, since)
@@ -106,14 +110,21 @@ def event_routes(streams: Streams) -> APIRouter:
         responses={200: _STREAM, **_PROBLEMS},
         summary="Follow all tasks",
     )
-    async def follow_all(agent_id: AgentIds = [], status: Statuses = []) -> Response:  # noqa: B006 - pydantic copies it
+    async def follow_all(
+        agent_id: AgentIds = [],  # noqa: B006 - pydantic copies it
+        status: Statuses = [],  # noqa: B006
+        caller: Principal = Depends(needs(Scope.TASKS_READ)),  # noqa: B008 - FastAPI's way
+    ) -> Response:
         """Every response from now on, of every task, or of some agents or with some statuses.
 
         It is live: who was away has missed what came meanwhile.
         """
         for one in agent_id:
             check_id("agent_id", one)
-        return await streams.open_live(Wanted(agent_ids=frozenset(agent_id), statuses=frozenset(status)))
+            caller.require_agent(one)
+        reach = None if caller.reaches_all else caller.may_reach
+        wanted = Wanted(agent_ids=frozenset(agent_id), statuses=frozenset(status), may_reach=reach)
+        return await streams.open_live(wanted)
 
     return router
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
+
+from mabos.gateway.access import needs
+from mabos.gateway.principals import Principal, Scope
 
 _REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _PUBLISH_S = _REQUEST_S[:-1]
@@ -92,7 +95,10 @@ def metrics_routes(metrics: Metrics) -> APIRouter:
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}, "example": _EXAMPLE}}}},
         summary="What is counted",
     )
-    async def read_metrics(request: Request) -> Response:
+    async def read_metrics(
+        request: Request,
+        _: Principal = Depends(needs(Scope.OPS_READ)),  # noqa: B008 - FastAPI's way
+    ) -> Response:
         """For Prometheus, in the text format that its `Accept` asks for."""
         try:
             encode, content_type = choose_encoder(request.headers.get("accept", ""))

@@ -1,7 +1,7 @@
 """Each request seen from outside: its id, one log line, and what is counted of it.
 
-This is the outermost part of the application, so it sees every answer. It is also where a request's caller would be
-known, once there are callers: what is noted here of a request stands in its log line.
+This is the outermost part of the application, so it sees every answer. What is noted here of a request stands in its
+log line, such as its caller: of requests that write, that line is the audit log.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mabos.gateway.metrics import Metrics
+if TYPE_CHECKING:
+    from mabos.gateway.metrics import Metrics
 
 log = structlog.stdlib.get_logger("mabos.gateway")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import orjson
@@ -32,12 +32,19 @@ class Publishing:
         headers: Kafka headers of each.
         scope: The request's, for its log line.
         metrics: Where it is counted.
+        admit: Awaited with the agent of each task before it is published; raises where the caller may not reach it.
     """
 
     def __init__(
-        self, sender: TaskSender, headers: dict[str, str] | None, scope: MutableMapping[str, Any], metrics: Metrics
+        self,
+        sender: TaskSender,
+        headers: dict[str, str] | None,
+        scope: MutableMapping[str, Any],
+        metrics: Metrics,
+        admit: Callable[[str], Awaitable[None]],
     ) -> None:
         self._sender, self._headers, self._scope, self._metrics = sender, headers, scope, metrics
+        self._admit = admit
         self._window: deque[tuple[int, SentTask | None, bytes]] = deque()
         self._changed = asyncio.Event()
         self._is_finished = False
@@ -56,6 +63,7 @@ class Publishing:
         try:
             task = NewTask.model_validate(parse())
             task_id = task.task_id
+            await self._admit(task.agent_id)
             sent = await self._sender.send_task_request(
                 agent_id=task.agent_id,
                 payload=task.payload,

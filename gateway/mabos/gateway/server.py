@@ -1,15 +1,16 @@
-"""Run the gateway: one process, one event loop, on this machine's loopback address.
+"""Run the gateway: one process, one event loop; open on loopback, elsewhere for known callers only.
 
 What bounds a client, and where:
 
 - a head that does not come, or by the byte, or is too large: :mod:`mabos.gateway.connections` (408, 431, or closed);
 - a body that is too large or too slow: :mod:`mabos.gateway.bodies` (413, 408);
-- a request for another host name: :mod:`mabos.gateway.hosts` (421);
+- a request for another host name, to an open gateway: :mod:`mabos.gateway.hosts` (421);
+- a caller that is not known, or asks too often: :mod:`mabos.gateway.access` (401, 429);
 - an idle connection between requests: uvicorn's ``timeout_keep_alive``; too many connections: 503;
 - a slow reader: a stream drops what waits for it (:mod:`mabos.gateway.channel`), and a connection that takes nothing is
   cut off (:mod:`mabos.gateway.connections`).
 
-Not here yet: authentication, and with it any address but loopback; TLS; limits per caller.
+Not here: TLS. A gateway that listens elsewhere than on loopback wants something before it that has it.
 """
 
 from __future__ import annotations
@@ -27,10 +28,14 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.types import ASGIApp
 
-from mabos.gateway.app import create_app
+from mabos.gateway.access import Access
+from mabos.gateway.app import Parts, create_app
 from mabos.gateway.connections import ConnectionLimits, guard
 from mabos.gateway.errors import AddressRefused
 from mabos.gateway.hosts import LoopbackHosts
+from mabos.gateway.keybook import KeyBook
+from mabos.gateway.keystore import KeyStore
+from mabos.gateway.tokens import Tokens, provider_keys
 from mabos.kafka.errors import PortTaken
 from mabos.kafka.ports import LOOPBACK, find_listener
 from mabos.kafka.settings import Settings
@@ -47,11 +52,12 @@ def run_gateway(settings: Settings, host: str | None = None, port: int | None = 
 
     Args:
         settings: Where Kafka and the registry are, and by its ``gateway_url`` where the gateway is.
-        host: A loopback address, or ``localhost``; None takes that of ``gateway_url``.
+        host: An address of this machine, or ``localhost``; None takes that of ``gateway_url``.
         port: 0 takes a free one and logs it; None takes that of ``gateway_url``.
 
     Raises:
-        AddressRefused: The host is not this machine's loopback, or the address does not exist.
+        AddressRefused: The host is not this machine's loopback and callers need not say who they are, or the address
+            does not exist.
         PortTaken: Another process listens there, or this user may not.
     """
     url = urlsplit(settings.gateway_url)
@@ -59,22 +65,39 @@ def run_gateway(settings: Settings, host: str | None = None, port: int | None = 
         host = url.hostname or LOOPBACK
     if port is None:
         port = url.port or (443 if url.scheme == "https" else 80)
-    with open_listener(host, port) as listener:
+    access = make_access(settings)
+    with open_listener(host, port, is_open=access is None) as listener:
         # a request in hand waits for the broker at most this long, so none is cut off
-        app = create_app(settings)
+        app = create_app(settings, Parts(access=access))
         raise_file_limit()
         stop_timeout_s = settings.publish_timeout_s + 2
-        make_server(LoopbackHosts(app), on_stop=app.begin_stop, stop_timeout_s=stop_timeout_s).run(sockets=[listener])
+        door = LoopbackHosts(app) if access is None else app
+        make_server(door, on_stop=app.begin_stop, stop_timeout_s=stop_timeout_s).run(sockets=[listener])
 
 
-def open_listener(host: str, port: int) -> socket.socket:
-    """A socket bound to a loopback address.
+def make_access(settings: Settings) -> Access | None:
+    """What says who asks; None where the settings let everybody on this machine ask."""
+    if settings.gateway_auth != "required":
+        return None
+    tokens = None
+    if settings.oidc_issuer and settings.oidc_audience and settings.oidc_jwks_url:
+        tokens = Tokens(settings.oidc_issuer, settings.oidc_audience, provider_keys(settings.oidc_jwks_url))
+    return Access(KeyBook(KeyStore(settings).list), tokens)
+
+
+def open_listener(host: str, port: int, *, is_open: bool = True) -> socket.socket:
+    """A socket bound to an address of this machine.
+
+    Args:
+        host: An address, or ``localhost``.
+        port: 0 takes a free one.
+        is_open: Whether everybody may ask there: then it must be a loopback address.
 
     Raises:
-        AddressRefused: The host is not this machine's loopback, or the address does not exist.
+        AddressRefused: It must be this machine's loopback and is not, or the address does not exist.
         PortTaken: Another process listens there, or this user may not.
     """
-    address = _loopback_address(host)
+    address = _find_address(host, is_open=is_open)
     listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections in TIME_WAIT do not hold the port
@@ -154,18 +177,20 @@ class _Server(uvicorn.Server):
             self._captured_signals.clear()
 
 
-def _loopback_address(host: str) -> str:
+def _find_address(host: str, *, is_open: bool) -> str:
     if host.lower() == "localhost":
         return LOOPBACK
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        address = None
-    if address is None or not address.is_loopback:
+        raise AddressRefused(f'"{host}" is no address of this machine: use one such as {LOOPBACK} or 0.0.0.0') from None
+    if not address.is_loopback and is_open:
         raise AddressRefused(
-            f'the gateway has no authentication yet and listens on loopback only, not on "{host}": '
-            f"use {LOOPBACK}, ::1 or localhost"
+            f'the gateway is open to everybody and listens on loopback only, not on "{host}": make keys with '
+            "`mabos keys create` and set MABOS_GATEWAY_AUTH=required"
         )
+    if not address.is_loopback:
+        log.warning("the gateway speaks plain HTTP on %s: keys are safe only behind something that has TLS", host)
     return str(address)
 
 

@@ -25,11 +25,15 @@ class Wanted:
 
     agent_ids: frozenset[str] = field(default_factory=frozenset)
     statuses: frozenset[Status] = field(default_factory=frozenset)
+    may_reach: Callable[[str], bool] | None = None
+    """Whether the reader may see an agent's; None if there is no agent that it may not."""
 
     def has(self, response: TaskResponse) -> bool:
         """Whether a response is among them."""
-        return (not self.agent_ids or response.agent_id in self.agent_ids) and (
-            not self.statuses or response.status in self.statuses
+        return (
+            (not self.agent_ids or response.agent_id in self.agent_ids)
+            and (not self.statuses or response.status in self.statuses)
+            and (self.may_reach is None or self.may_reach(response.agent_id))
         )
 
 

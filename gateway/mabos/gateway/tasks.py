@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 
+from mabos.gateway.access import needs
 from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
 from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import NewTask, Problem, TaskAccepted, TaskOutcome
 from mabos.gateway.observing import note
+from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.producer import LazyProducer
 from mabos.gateway.sse import show_response
 from mabos.gateway.waiting import MAX_WAIT_S, Waiting, read_wait_s
@@ -62,15 +64,21 @@ def task_routes(publisher: Publisher, waiting: Waiting, limits: BodyLimits) -> A
 
     @router.post("", status_code=202, response_model=TaskAccepted, responses=_ANSWERS, summary="Publish a task")
     async def create_task(
-        request: Request, task: NewTask, prefer: Prefer = None, traceparent: Traceparent = None
+        request: Request,
+        task: NewTask,
+        prefer: Prefer = None,
+        traceparent: Traceparent = None,
+        caller: Principal = Depends(needs(Scope.TASKS_WRITE)),  # noqa: B008 - FastAPI's way
     ) -> Response:
         """Publish a task for one agent; answers once the broker has acknowledged it.
 
         Tasks of one agent are done in the order in which they were published. With `Prefer: wait=10` the answer is the
         outcome, if there is one within 10 s; a task that takes longer goes on, and the answer is as without.
         """
+        caller.require_agent(task.agent_id)
         wait_s = read_wait_s(prefer)
         if wait_s:
+            caller.require(Scope.TASKS_READ)  # the outcome is in the answer
             return await _publish_and_wait(request, task, traceparent, wait_s)
         return _say_accepted(await publish(request, task, traceparent))
 

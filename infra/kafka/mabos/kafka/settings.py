@@ -59,6 +59,16 @@ class Settings(BaseSettings):
     )
     queue: str = Field("tasks", description="the queue; its topics are mabos.<queue>.requests, .responses, ...")
 
+    gateway_auth: Literal["loopback-open", "required"] = Field(
+        "loopback-open", description="required: callers must say who they are; without it the gateway stays on loopback"
+    )
+    gateway_rate_per_s: float = Field(
+        1000.0, gt=0, description="requests a second of one caller, tasks of a batch counted one by one"
+    )
+    oidc_issuer: str | None = Field(None, description="the OpenID provider whose tokens the gateway takes")
+    oidc_audience: str | None = Field(None, description="for whom its tokens must be")
+    oidc_jwks_url: str | None = Field(None, description="where it publishes its keys")
+
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
@@ -96,9 +106,11 @@ class Settings(BaseSettings):
                 raise ValueError(f'"{server}" is not host:port')
         return value
 
-    @field_validator("schema_registry_url", "gateway_url")
+    @field_validator("schema_registry_url", "gateway_url", "oidc_jwks_url")
     @classmethod
-    def _check_url(cls, value: str) -> str:
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         parts.port  # noqa: B018 - it raises where the port is none
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -133,6 +145,9 @@ class Settings(BaseSettings):
                 )
         elif self.sasl_username or self.sasl_password or self.sasl_mechanism:
             raise ValueError(f"sasl_* is set, but security_protocol is {self.security_protocol}")
+        provider = (self.oidc_issuer, self.oidc_audience, self.oidc_jwks_url)
+        if any(provider) and not all(provider):
+            raise ValueError("tokens need all of oidc_issuer, oidc_audience and oidc_jwks_url")
         return self
 
 
