@@ -27,6 +27,53 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Publish many tasks
+         * @description Publish many tasks; tells of each what became of it.
+         *
+         *     An item that is refused does not stop the others; its `problem` says why. Tasks of one agent are published in
+         *     the order of the items. Lines are answered while they come: there may be any number of them.
+         */
+        post: operations["create_tasks"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a task
+         * @description Say that a task is of no more use; answers once the broker has stored that.
+         *
+         *     A task that waits does not run. One that runs is cut off if its handler is async, and told so if it is not. The
+         *     outcome tells what came of it: a task that is answered already stays as it is. A cancel may come before its
+         *     task, which then never runs.
+         */
+        post: operations["cancel_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}/events": {
         parameters: {
             query?: never;
@@ -112,10 +159,101 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is counted
+         * @description For Prometheus, in the text format that its `Accept` asks for.
+         */
+        get: operations["read_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * BatchItem
+         * @description What became of one item of a batch: it is stored at its position, or there is a problem.
+         */
+        BatchItem: {
+            /**
+             * Number
+             * @description Which item, from 1: the place in the array, or the line.
+             * @example 1
+             */
+            number: number;
+            /**
+             * Task Id
+             * @description The task's name.
+             * @example 1
+             */
+            task_id?: string | null;
+            /**
+             * Position
+             * @description topic:partition:offset of the stored task.
+             * @example mabos.tasks.requests:7:42
+             */
+            position?: string | null;
+            /** @description Why it is not stored, or may not be. */
+            problem?: components["schemas"]["Problem"] | null;
+        };
+        /**
+         * CancelAccepted
+         * @description The cancel is stored in Kafka; the task's outcome tells what came of it.
+         */
+        CancelAccepted: {
+            /**
+             * Message
+             * @default Cancel sent
+             * @constant
+             */
+            message: "Cancel sent";
+            /**
+             * Task Id
+             * @description The task.
+             * @example 1
+             */
+            task_id: string;
+            /**
+             * Position
+             * @description topic:partition:offset of the cancel.
+             * @example mabos.tasks.controls:7:3
+             */
+            position: string;
+        };
+        /**
+         * CancelTask
+         * @description Which task is of no more use.
+         * @example {
+         *       "agent_id": "agent_1",
+         *       "reason": "asked twice"
+         *     }
+         */
+        CancelTask: {
+            /**
+             * Agent Id
+             * @description The task's agent.
+             */
+            agent_id: string;
+            /**
+             * Reason
+             * @description Why, a line for people of at most 1000 bytes of UTF-8.
+             * @default
+             */
+            reason: string;
+        };
         /**
          * Failure
          * @description Why a task did not complete.
@@ -423,6 +561,24 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description The body came too slowly. */
             408: {
                 headers: {
@@ -452,6 +608,253 @@ export interface operations {
             };
             /** @description Fields are refused; `errors` names each. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Kafka or the schema registry is away, or the gateway is busy: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_tasks: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description W3C trace context, handed on with each task. */
+                traceparent?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTask"][];
+                /** @example {"task_id": "1", "agent_id": "agent_1", "payload": {"action": "test"}} */
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description What became of each item, in their order: an array for an array, lines for lines. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchItem"][];
+                    /** @example {"number":1,"task_id":"1","position":"mabos.tasks.requests:4:25"} */
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description The array is no JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The array came too slowly. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The array is too large: send NDJSON. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is neither application/json nor application/x-ndjson, in UTF-8. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is no array, or JSON that some parser would change. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The schema registry is away, or the gateway is busy: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The task. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CancelTask"];
+            };
+        };
+        responses: {
+            /** @description The broker has the cancel. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelAccepted"];
+                };
+            };
+            /** @description The body is no JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not sent as application/json in UTF-8. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are refused; `errors` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -510,7 +913,14 @@ export interface operations {
                      *     event: outcome
                      *     data: {"type":"TaskResponse","task_id":"1","agent_id":"agent_1","status":"completed","result":{"members":1},"error":null,"attempt":1,"started_at":"2030-01-31T12:00:00.000Z","position":"mabos.tasks.responses:4:25"}
                      */
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @enum {unknown} */
+                        event: "progress" | "outcome" | "end";
+                        /** @description topic:partition:offset of the response; not of `end`. */
+                        id?: string;
+                        /** @description JSON: the response, as `TaskOutcome` has it, or why it ends. */
+                        data: string;
+                    };
                 };
             };
             /** @description `Last-Event-ID` is the outcome: nothing follows. */
@@ -519,6 +929,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
             };
             /** @description The log does not go back to the position. */
             410: {
@@ -531,6 +959,15 @@ export interface operations {
             };
             /** @description A parameter is refused; `errors` names it. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -583,11 +1020,45 @@ export interface operations {
                      *     event: outcome
                      *     data: {"type":"TaskResponse","task_id":"1","agent_id":"agent_1","status":"completed","result":{"members":1},"error":null,"attempt":1,"started_at":"2030-01-31T12:00:00.000Z","position":"mabos.tasks.responses:4:25"}
                      */
-                    "text/event-stream": string;
+                    "text/event-stream": {
+                        /** @enum {unknown} */
+                        event: "progress" | "outcome" | "end";
+                        /** @description topic:partition:offset of the response; not of `end`. */
+                        id?: string;
+                        /** @description JSON: the response, as `TaskOutcome` has it, or why it ends. */
+                        data: string;
+                    };
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
             /** @description A parameter is refused; `errors` names it. */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -655,6 +1126,54 @@ export interface operations {
             };
             /** @description Not now; `errors` names what is missing. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example mabos_gateway_requests_total{route="/api/tasks",method="POST",status="202"} 1.0 */
+                    "text/plain": string;
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
