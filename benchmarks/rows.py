@@ -23,6 +23,7 @@ from benchmarks.contenders import (
     Contender,
 )
 from benchmarks.display import Display
+from benchmarks.lookup import measure_lookup
 from benchmarks.meter import Throughput
 from benchmarks.pace import Latency, LatencyBench
 from benchmarks.throughput import ThroughputBench
@@ -164,6 +165,7 @@ ROWS: dict[str, Callable[[Harness], Row]] = {
     "latency": measure_latency,
     "async": measure_async,
     "publish": measure_publish,
+    "lookup": measure_lookup,
 }
 
 
