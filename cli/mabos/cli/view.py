@@ -25,6 +25,9 @@ MetricsPortOption = Annotated[
         min=0, max=65_535, help="Serve /metrics, /healthz and /readyz there; 0 takes a free port. Without it: nowhere."
     ),
 ]
+GraceOption = Annotated[
+    float, typer.Option("--deadline-grace", min=0, help="Seconds after its deadline that a task is left to its worker.")
+]
 MetricsHostOption = Annotated[str, typer.Option(help="The address of the metrics port. It asks nobody who they are.")]
 
 
@@ -37,12 +40,17 @@ def view() -> None:
 def run(
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = LOOPBACK,
+    deadline_grace_s: GraceOption = 10.0,
     queue: QueueOption = None,
     log_format: Annotated[LogFormat, typer.Option(help="Log lines for people or for programs.")] = LogFormat.AUTO,
 ) -> None:
-    """Keep the view until SIGTERM or Ctrl-C. Run it several times, also on several machines: they share the work."""
+    """Keep the view until SIGTERM or Ctrl-C. Run it several times, also on several machines: they share the work.
+
+    One of them answers ``timed_out`` for tasks whose deadline passed without an outcome.
+    """
     require_extra()
     from mabos.consumers.monitor import Monitor  # noqa: PLC0415 - 60 ms, which other commands shall not pay
+    from mabos.streams.deadlines import DeadlineWatcher  # noqa: PLC0415 - an extra that only some install
     from mabos.streams.projector import Projector  # noqa: PLC0415 - an extra that only some install
     from mabos.streams.projector_families import ProjectorFamilies  # noqa: PLC0415
 
@@ -54,7 +62,8 @@ def run(
     if metrics_port is not None:
         monitor = Monitor(ProjectorFamilies(projector), projector.unready, host=metrics_host, port=metrics_port)
         log.info("metrics are served", url=f"http://{monitor.host}:{monitor.port}/metrics")
-    with monitor or nullcontext():
+    watcher = DeadlineWatcher(settings, grace_s=deadline_grace_s)
+    with monitor or nullcontext(), watcher:
         database = show_database(settings.database_url.get_secret_value())
         log.info("projector starts", queue=settings.queue, servers=settings.bootstrap_servers, database=database)
         projector.run()
