@@ -22,9 +22,9 @@ from mabos.consumers.errors import CallTimeout, InvalidHandler, WorkerFailed
 from mabos.kafka.errors import BrokerUnavailable, InvalidSettings
 from mabos.producers.errors import PublishError
 from mabos.schemas.errors import IncompatibleSchema, InvalidTask, MabosError, RegistryUnavailable, SchemaError
-from mabos.streams.errors import DatabaseUnavailable
+from mabos.streams.errors import DatabaseUnavailable, InvalidQuery
 
-_USAGE_ERRORS = (InvalidTask, InvalidSettings, InvalidHandler, SchemaError)
+_USAGE_ERRORS = (InvalidTask, InvalidQuery, InvalidSettings, InvalidHandler, SchemaError)
 _AWAY_ERRORS = (BrokerUnavailable, RegistryUnavailable, DatabaseUnavailable, PublishError, CallTimeout, WorkerFailed)
 
 app = typer.Typer(

@@ -6,10 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mabos.streams.errors import InvalidQuery
 from mabos.streams.references import Reference
 from mabos.streams.task_rows import OUTCOMES
+
+if TYPE_CHECKING:
+    from mabos.streams.viewed_task import ViewedTask  # which imports this module
 
 OPEN_STATES = ("queued", "in_progress")
 """The states of tasks that were asked and have no outcome."""
@@ -73,6 +77,17 @@ class TaskFilter:
         if self.agents is None:
             return False
         return not self.agents if self.agent_id is None else not may_see(self.agents, self.agent_id)
+
+    def fits(self, task: ViewedTask) -> bool:
+        """Whether a task fits by agent, action, state and time; the text and the links are not looked at."""
+        return (
+            self.agent_id in (None, task.agent_id)
+            and may_see(self.agents, task.agent_id)
+            and self.action in (None, task.action)
+            and (not self.states or task.state in self.states)
+            and (self.since is None or self.since <= task.requested_at)
+            and (self.until is None or task.requested_at < self.until)
+        )
 
 
 def check_storable(field: str, value: str | None) -> None:
