@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from typing import Annotated, Any
 
@@ -9,8 +10,8 @@ import structlog
 import typer
 
 from mabos.cli.logs import LogFormat, configure_logs
-from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, find_cluster, settings_for
-from mabos.cli.output import Output, print_note, print_rows
+from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, YesOption, find_cluster, settings_for
+from mabos.cli.output import Output, print_line, print_note, print_rows, progress_bar
 from mabos.cli.signals import call_on_signals
 from mabos.kafka.database_address import show_database
 from mabos.kafka.ports import LOOPBACK
@@ -95,6 +96,37 @@ def status(queue: QueueOption = None, output: OutputOption = Output.TABLE) -> No
     shown = show_database(settings.database_url.get_secret_value())
     print_note(f"{states}; {found.poisoned:,} records passed as poison; {found.lag:,} records behind; {shown}")
     raise typer.Exit(EXIT_NO if found.lag else 0)
+
+
+@app.command("rebuild", epilog="Example: mabos view rebuild --yes")
+def rebuild(queue: QueueOption = None, yes: YesOption = False) -> None:
+    """Make the view anew from the topics, beside the one in use, and put it in its place when it is as far.
+
+    Readers and projectors go on meanwhile. Ctrl-C leaves the view as it was. What the topics have no more is not in it.
+    """
+    require_extra()
+    from mabos.streams.rebuild import Progress, Rebuild  # noqa: PLC0415 - an extra that only some install
+
+    settings = settings_for(queue)
+    find_cluster(settings)
+    if not yes:
+        typer.confirm("tasks whose records the topics no longer hold will be missing. Go on?", abort=True, err=True)
+    call_on_signals(_interrupt)
+    began_s = time.monotonic()
+    with progress_bar() as bar:
+        line = bar.add_task("rebuilding", total=None, note="")
+
+        def show(progress: Progress) -> None:
+            rate = progress.done / max(time.monotonic() - began_s, 0.001)
+            bar.update(line, total=progress.total, completed=progress.done, note=f"{rate:,.0f} records/s")
+
+        records = Rebuild(settings, on_progress=show).run()
+    took_s = time.monotonic() - began_s
+    print_line(f"the view was made anew from {records:,} records in {took_s:.1f} s")
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def require_extra() -> None:

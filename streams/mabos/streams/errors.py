@@ -7,6 +7,7 @@
     ├── DatabaseRefused       PostgreSQL answers, and will not do what was asked
     ├── ViewMissing           the queue has no view in this database yet
     ├── ProjectorFailed       the projector cannot go on; nothing half done was kept
+    ├── RebuildRuns           the view is being made anew already, by another process
     ├── InvalidQuery          the view is asked for something that there cannot be; ``field`` names it
     └── QueryTooLong          the view would need too long for an answer
 """
@@ -30,6 +31,10 @@ class ViewMissing(MabosError):
 
 class ProjectorFailed(MabosError):
     """The projector cannot go on, and only a restart or a person can cure it."""
+
+
+class RebuildRuns(MabosError):
+    """The view is being made anew already, by another process."""
 
 
 class InvalidQuery(MabosError, ValueError):
