@@ -84,6 +84,7 @@ class DeadlineWatcher:
         self._settings, self._grace_s = settings, grace_s
         self._topic = Queue(name=settings.queue).responses
         self._codec = Codec.for_topic(RESPONSE, self._topic, registry or open_registry(settings))
+        self._cluster = Cluster(settings)
         self._stopping = threading.Event()
         self._connection: Connection | None = None
         self._producer: Producer | None = None
@@ -119,10 +120,10 @@ class DeadlineWatcher:
                     continue  # there are more
             except (psycopg.Error, KafkaException, MabosError) as error:
                 log.warning("deadlines wait", cause=str(error).strip().splitlines()[0] if str(error) else repr(error))
-                self._let_go()
+                self.let_go()
                 pause_s = _AWAY_PAUSE_S
             self._stopping.wait(pause_s)
-        self._let_go()
+        self.let_go()
 
     def look(self) -> int:
         """Look once, if it is this watcher's turn; returns how many tasks were answered.
@@ -150,6 +151,13 @@ class DeadlineWatcher:
             self._answer(answers)
         return len(answers)
 
+    def let_go(self) -> None:
+        """Leave the turn to another watcher."""
+        self._producer = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def _take_turn(self) -> Connection | None:
         """The connection that holds the lock; None while another watcher has it."""
         if self._connection is None:
@@ -175,7 +183,7 @@ class DeadlineWatcher:
         if not overdue:
             return {}
         self._open_producer()  # first: with it the last watcher is fenced, and nothing of it comes after these ends
-        ends = Cluster(self._settings).end_offsets(self._topic)
+        ends = self._cluster.end_offsets(self._topic)
         return {task.partition: (task.next_offset, ends.get(task.partition, 0)) for task in overdue}
 
     def _read(self, unread: Mapping[int, tuple[int, int]]) -> set[Key]:
@@ -214,12 +222,6 @@ class DeadlineWatcher:
             producer.init_transactions(_CALL_TIMEOUT_S)
             self._producer = producer
         return self._producer
-
-    def _let_go(self) -> None:
-        self._producer = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def to_response(task: Overdue) -> TaskResponse:
