@@ -19,6 +19,7 @@ from mabos.streams.inquiries import find_tasks, wait_until
 from mabos.streams.local_database import LocalDatabase
 from mabos.streams.view import TaskView
 from tests.cli.command import InProcess, Mabos, Typed
+from tests.docs.test_readme import example
 from tests.support import view as projectors
 from tests.support.platform import Platform
 from tests.support.road import running
@@ -193,6 +194,18 @@ def test_what_is_not_there_is_said_with_its_cause(typed: Typed, road: Settings) 
     done = typed("tasks", "watch", "missing", "-a", "one")
     assert done.code == 1
     assert done.error.startswith("the view has no task missing of agent one, which ")
+
+
+def test_the_readmes_example_runs_as_it_stands(road: Settings, mabos: Mabos, monkeypatch: Any) -> None:
+    """Against the view of this road, whose tasks it finds."""
+    monkeypatch.setenv("MABOS_DATABASE_URL", road.database_url.get_secret_value())
+    monkeypatch.setenv("MABOS_QUEUE", road.queue)
+    with TaskProducer(road) as producer, TaskView(road) as view:
+        sent = producer.send_task_request(agent_id="b", task_id="report-7", payload={"action": "double", "n": 1})
+        assert view.ask(wait_until(sent.result(), 60))
+    names: dict[str, Any] = {}
+    exec(example("view"), names)  # noqa: S102 - our own text
+    assert [task.task_id for task in names["found"]] == ["report-7"]
 
 
 def test_a_database_or_view_that_is_away_is_said(mabos: Mabos, in_process: InProcess, database: LocalDatabase) -> None:
