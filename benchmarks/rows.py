@@ -26,6 +26,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.display import Display
 from benchmarks.http import HttpBench
+from benchmarks.lookup import measure_lookup
 from benchmarks.meter import Throughput
 from benchmarks.pace import Latency, LatencyBench
 from benchmarks.scans import ScanBench
@@ -224,6 +225,7 @@ ROWS: dict[str, Callable[[Harness], Row]] = {
     "publish": measure_publish,
     "replay": measure_replay,
     "http": measure_http,
+    "lookup": measure_lookup,
 }
 
 

@@ -22,10 +22,11 @@ from mabos.consumers.errors import CallTimeout, InvalidHandler, InvalidReplay, I
 from mabos.kafka.errors import BrokerUnavailable, InvalidSettings, UnknownGroup
 from mabos.producers.errors import PublishError
 from mabos.schemas.errors import IncompatibleSchema, InvalidTask, MabosError, RegistryUnavailable, SchemaError
-from mabos.streams.errors import DatabaseUnavailable
+from mabos.streams.errors import DatabaseUnavailable, InvalidQuery
 
 _USAGE_ERRORS = (
     InvalidTask,
+    InvalidQuery,
     InvalidSettings,
     InvalidHandler,
     InvalidReplay,

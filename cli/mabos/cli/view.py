@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from typing import Annotated, Any
 
@@ -9,8 +10,8 @@ import structlog
 import typer
 
 from mabos.cli.logs import LogFormat, configure_logs
-from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, find_cluster, settings_for
-from mabos.cli.output import Output, print_note, print_rows
+from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, YesOption, find_cluster, settings_for
+from mabos.cli.output import Output, print_line, print_note, print_rows, progress_bar
 from mabos.cli.signals import call_on_signals
 from mabos.kafka.database_address import show_database
 from mabos.kafka.ports import LOOPBACK
@@ -25,6 +26,9 @@ MetricsPortOption = Annotated[
         min=0, max=65_535, help="Serve /metrics, /healthz and /readyz there; 0 takes a free port. Without it: nowhere."
     ),
 ]
+GraceOption = Annotated[
+    float, typer.Option("--deadline-grace", min=0, help="Seconds after its deadline that a task is left to its worker.")
+]
 MetricsHostOption = Annotated[str, typer.Option(help="The address of the metrics port. It asks nobody who they are.")]
 
 
@@ -37,12 +41,17 @@ def view() -> None:
 def run(
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = LOOPBACK,
+    deadline_grace_s: GraceOption = 10.0,
     queue: QueueOption = None,
     log_format: Annotated[LogFormat, typer.Option(help="Log lines for people or for programs.")] = LogFormat.AUTO,
 ) -> None:
-    """Keep the view until SIGTERM or Ctrl-C. Run it several times, also on several machines: they share the work."""
+    """Keep the view until SIGTERM or Ctrl-C. Run it several times, also on several machines: they share the work.
+
+    One of them answers ``timed_out`` for tasks whose deadline passed without an outcome.
+    """
     require_extra()
     from mabos.consumers.monitor import Monitor  # noqa: PLC0415 - 60 ms, which other commands shall not pay
+    from mabos.streams.deadlines import DeadlineWatcher  # noqa: PLC0415 - an extra that only some install
     from mabos.streams.projector import Projector  # noqa: PLC0415 - an extra that only some install
     from mabos.streams.projector_families import ProjectorFamilies  # noqa: PLC0415
 
@@ -54,7 +63,8 @@ def run(
     if metrics_port is not None:
         monitor = Monitor(ProjectorFamilies(projector), projector.unready, host=metrics_host, port=metrics_port)
         log.info("metrics are served", url=f"http://{monitor.host}:{monitor.port}/metrics")
-    with monitor or nullcontext():
+    watcher = DeadlineWatcher(settings, grace_s=deadline_grace_s)
+    with monitor or nullcontext(), watcher:
         database = show_database(settings.database_url.get_secret_value())
         log.info("projector starts", queue=settings.queue, servers=settings.bootstrap_servers, database=database)
         projector.run()
@@ -86,6 +96,37 @@ def status(queue: QueueOption = None, output: OutputOption = Output.TABLE) -> No
     shown = show_database(settings.database_url.get_secret_value())
     print_note(f"{states}; {found.poisoned:,} records passed as poison; {found.lag:,} records behind; {shown}")
     raise typer.Exit(EXIT_NO if found.lag else 0)
+
+
+@app.command("rebuild", epilog="Example: mabos view rebuild --yes")
+def rebuild(queue: QueueOption = None, yes: YesOption = False) -> None:
+    """Make the view anew from the topics, beside the one in use, and put it in its place when it is as far.
+
+    Readers and projectors go on meanwhile. Ctrl-C leaves the view as it was. What the topics have no more is not in it.
+    """
+    require_extra()
+    from mabos.streams.rebuild import Progress, Rebuild  # noqa: PLC0415 - an extra that only some install
+
+    settings = settings_for(queue)
+    find_cluster(settings)
+    if not yes:
+        typer.confirm("tasks whose records the topics no longer hold will be missing. Go on?", abort=True, err=True)
+    call_on_signals(_interrupt)
+    began_s = time.monotonic()
+    with progress_bar() as bar:
+        line = bar.add_task("rebuilding", total=None, note="")
+
+        def show(progress: Progress) -> None:
+            rate = progress.done / max(time.monotonic() - began_s, 0.001)
+            bar.update(line, total=progress.total, completed=progress.done, note=f"{rate:,.0f} records/s")
+
+        records = Rebuild(settings, on_progress=show).run()
+    took_s = time.monotonic() - began_s
+    print_line(f"the view was made anew from {records:,} records in {took_s:.1f} s")
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 def require_extra() -> None:

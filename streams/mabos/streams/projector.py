@@ -20,14 +20,14 @@ from mabos.kafka.errors import BrokerUnavailable
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.registry import SchemaRegistry
-from mabos.streams.batch import Batch, Poison
+from mabos.streams.applying import apply_batch
+from mabos.streams.batch import Batch
 from mabos.streams.database import connect, ensure_view, live_schema
 from mabos.streams.errors import DatabaseUnavailable, ProjectorFailed
 from mabos.streams.membership import Membership
 from mabos.streams.places import Claim, Place
 from mabos.streams.reader import Reader
-from mabos.streams.store import Fenced, RecordRefused, Store
-from mabos.streams.task_rows import as_text
+from mabos.streams.store import Fenced, Store
 
 log = structlog.stdlib.get_logger("mabos.view")
 
@@ -189,42 +189,18 @@ class Projector:
 
     def _apply(self, store: Store, batch: Batch, claims: dict[Place, Claim]) -> None:
         started_s = time.monotonic()
-        try:
-            store.apply(batch, claims)
-            _move(claims, batch)
-        except RecordRefused:
-            self._apply_one_by_one(store, batch, claims)
+        self.poisoned += apply_batch(store, batch, claims)
         self._batch = Batch()
         self.batches += 1
         self.records += batch.records
-        self.poisoned += len(batch.poison)
         self.apply_s += time.monotonic() - started_s
-
-    def _apply_one_by_one(self, store: Store, batch: Batch, claims: dict[Place, Claim]) -> None:
-        """Find the record that PostgreSQL refuses, note it and pass it."""
-        for alone in batch.records_of_its_own():
-            try:
-                store.apply(alone, claims)
-            except RecordRefused as error:
-                (entry,) = alone.entries
-                position = f"{entry.place.topic}:{entry.place.partition}:{entry.offset}"
-                log.warning("record refused by the database", position=position, cause=str(error))
-                cause = as_text(str(error))
-                alone.entries = []
-                alone.poison = [
-                    Poison(place=entry.place, offset=entry.offset, at_ms=entry.at_ms, code="database", cause=cause)
-                ]
-                store.apply(alone, claims)
-                self.poisoned += 1
-            _move(claims, alone)
 
     def _look(self, store: Store, now_s: float) -> None:
         """What is to be done now and then, in between."""
         assert self._claims is not None  # noqa: S101 - it works
         marks = self._reader.pass_markers()
         if marks:
-            store.apply(marks, self._claims)
-            _move(self._claims, marks)
+            apply_batch(store, marks, self._claims)
         if now_s >= self._next_forget_s and 0 in self._membership.partitions:  # one projector is enough
             limit = datetime.now(UTC) - timedelta(days=self._settings.view_retention_days)
             is_all = store.forget_before(limit, at_most=_FORGET_TASKS) < _FORGET_TASKS
@@ -256,8 +232,3 @@ class Projector:
 def group_of(queue: str) -> str:
     """The consumer group of a queue's projectors."""
     return f"mabos-view-{queue}"
-
-
-def _move(claims: dict[Place, Claim], batch: Batch) -> None:
-    for place, end in batch.ends.items():
-        claims[place] = Claim(epoch=claims[place].epoch, next_offset=end)
