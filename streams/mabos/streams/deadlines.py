@@ -19,8 +19,8 @@ import psycopg
 import structlog
 from confluent_kafka import KafkaException, Producer
 
-from mabos.consumers.exactly_once import transactional
 from mabos.consumers.log import read_log
+from mabos.consumers.transactions import transactional
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
