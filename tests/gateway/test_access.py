@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -202,11 +203,21 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, dict[str, Any]]] = {
     ("post", "/api/tasks/{task_id}/cancel"): (Scope.TASKS_CANCEL, {"json": {"agent_id": "mail"}}),
     ("get", "/api/tasks/{task_id}/events"): (Scope.TASKS_READ, {"params": {"agent_id": "mail"}}),
     ("get", "/api/events"): (Scope.TASKS_READ, {"params": {"agent_id": "mail"}}),
+    ("get", "/api/tasks"): (Scope.TASKS_READ, {}),
+    ("get", "/api/tasks/{task_id}"): (Scope.TASKS_READ, {}),
+    ("get", "/api/agents"): (Scope.OPS_READ, {}),
+    ("get", "/api/stats"): (
+        Scope.OPS_READ,
+        {"params": dict.fromkeys(("since", "until"), "2030-01-01T00:00:00Z")},
+    ),
     ("get", "/metrics"): (Scope.OPS_READ, {}),
     ("get", "/healthz"): (None, {}),
     ("get", "/readyz"): (None, {}),
 }
 """Each route, what it requires, and a request for an agent that the caller may not reach."""
+
+
+AGENT_BOUND = re.compile("mail")
 
 
 def guarded_door(*scopes: Scope, **changes: Any) -> tuple[Door, dict[str, str]]:
@@ -236,7 +247,7 @@ def test_every_guarded_route_refuses_strangers_other_scopes_and_other_agents(rou
     read_problem(door.ask(method, path, **request), 401)
     door, headers = guarded_door(*(set(Scope) - {scope}), agents=("*",))
     read_problem(door.ask(method, path, headers=headers, **request), 403)
-    if not request:
+    if not AGENT_BOUND.search(str(request)):  # a list leaves others out: tests of the view see to that
         return
     door, headers = guarded_door(*Scope)
     answer = door.ask(method, path, headers=headers, **request)

@@ -11,7 +11,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * List tasks
+         * @description Tasks newest first, without payload and result. A search for something rare may stop early, and says so.
+         */
+        get: operations["list_found"];
         put?: never;
         /**
          * Publish a task
@@ -119,6 +123,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a task
+         * @description What was asked, and what became of it. With the position that the task was accepted at, it is there.
+         */
+        get: operations["show_task"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/agents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List agents
+         * @description Agents in the order of their ids: what waits for each, and its traffic of late.
+         */
+        get: operations["list_found_agents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count
+         * @description What was asked and answered in a window, whole and in parts.
+         */
+        get: operations["show_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -183,6 +247,60 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Agent
+         * @description An agent: what waits for it, and its traffic of late.
+         */
+        Agent: {
+            /**
+             * Requested
+             * @example 120
+             */
+            requested: number;
+            /**
+             * Answered
+             * @example 118
+             */
+            answered: number;
+            /**
+             * Outcomes
+             * @description Tasks answered, by state.
+             * @example {
+             *       "completed": 117,
+             *       "failed": 1
+             *     }
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            wait: components["schemas"]["Percentiles"];
+            run: components["schemas"]["Percentiles"];
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+            /**
+             * Waiting
+             * @description Tasks without an outcome.
+             * @example 2
+             */
+            waiting: number;
+            /** Oldest Waiting At */
+            oldest_waiting_at: string | null;
+            /** Requested Per S */
+            requested_per_s: number;
+            /** Answered Per S */
+            answered_per_s: number;
+        };
+        /**
+         * AgentPage
+         * @description Agents in the order of their ids.
+         */
+        AgentPage: {
+            /** Agents */
+            agents: components["schemas"]["Agent"][];
+        };
         /**
          * BatchItem
          * @description What became of one item of a batch: it is stored at its position, or there is a problem.
@@ -357,6 +475,18 @@ export interface components {
             deadline?: string | null;
         };
         /**
+         * Percentiles
+         * @description Of durations, in ms; null where nothing was measured. Never too low, at most a fifth too high.
+         */
+        Percentiles: {
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+        };
+        /**
          * Problem
          * @description Why a request was not answered as asked (RFC 9457).
          */
@@ -414,6 +544,49 @@ export interface components {
             status: "ready";
         };
         /**
+         * StatsPart
+         * @description A minute, an hour or a day.
+         */
+        StatsPart: {
+            /**
+             * Requested
+             * @example 120
+             */
+            requested: number;
+            /**
+             * Answered
+             * @example 118
+             */
+            answered: number;
+            /**
+             * Outcomes
+             * @description Tasks answered, by state.
+             * @example {
+             *       "completed": 117,
+             *       "failed": 1
+             *     }
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            wait: components["schemas"]["Percentiles"];
+            run: components["schemas"]["Percentiles"];
+            /**
+             * Begin
+             * Format: date-time
+             */
+            begin: string;
+        };
+        /**
+         * StatsWindow
+         * @description The traffic of a window; parts without traffic are left out.
+         */
+        StatsWindow: {
+            total: components["schemas"]["Traffic"];
+            /** Stretches */
+            stretches: components["schemas"]["StatsPart"][];
+        };
+        /**
          * Status
          * @description What became of a task. All but ``IN_PROGRESS`` are terminal: they end it.
          * @enum {string}
@@ -442,6 +615,28 @@ export interface components {
              * @example mabos.tasks.requests:7:42
              */
             position: string;
+        };
+        /**
+         * TaskFailure
+         * @description Why a task did not complete.
+         */
+        TaskFailure: {
+            /**
+             * Code
+             * @description A word for programs.
+             * @example handler_failed
+             */
+            code: string;
+            /**
+             * Message
+             * @description A line for people.
+             */
+            message: string | null;
+            /**
+             * Retryable
+             * @description Whether sending the task again could help.
+             */
+            retryable: boolean | null;
         };
         /**
          * TaskOutcome
@@ -501,6 +696,277 @@ export interface components {
              */
             position: string;
         };
+        /**
+         * TaskPage
+         * @description A page of tasks, newest first.
+         */
+        TaskPage: {
+            /** Tasks */
+            tasks: components["schemas"]["TaskSummary"][];
+            /**
+             * Cursor
+             * @description Ask with it for the next page; null when there is none.
+             */
+            cursor: string | null;
+            /**
+             * Searched To
+             * @description Set when a search stopped early: older tasks were not looked at; `cursor` goes on there.
+             */
+            searched_to: string | null;
+        };
+        /**
+         * TaskPositions
+         * @description Where a task stands in the log: topic:partition:offset each, null where there is nothing yet.
+         */
+        TaskPositions: {
+            /**
+             * Request
+             * @example mabos.tasks.requests:7:42
+             */
+            request: string | null;
+            /** Progress */
+            progress: string | null;
+            /**
+             * Response
+             * @example mabos.tasks.responses:7:42
+             */
+            response: string | null;
+        };
+        /**
+         * TaskReference
+         * @description Another task.
+         */
+        TaskReference: {
+            /**
+             * Task Id
+             * @example 1
+             */
+            task_id: string;
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+        };
+        /**
+         * TaskSummary
+         * @description A task as lists have it. Times are those of the log; `started_at` is the worker's.
+         */
+        TaskSummary: {
+            /**
+             * Task Id
+             * @example 1
+             */
+            task_id: string;
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+            /**
+             * Action
+             * @description The payload's `action`.
+             * @example test
+             */
+            action: string | null;
+            /**
+             * State
+             * @description `queued`, `in_progress`, or how it ended; `unasked` while nothing but a cancel was read.
+             * @example completed
+             * @enum {string}
+             */
+            state: "unasked" | "queued" | "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Answered At */
+            answered_at: string | null;
+            /** Progress At */
+            progress_at: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Deadline */
+            deadline: string | null;
+            /**
+             * Wait Ms
+             * @description How long it waited before it ran.
+             * @example 12
+             */
+            wait_ms: number | null;
+            /**
+             * Run Ms
+             * @description How long it ran.
+             * @example 250
+             */
+            run_ms: number | null;
+            /**
+             * Attempt
+             * @description Which attempt answered.
+             * @example 1
+             */
+            attempt: number | null;
+            error: components["schemas"]["TaskFailure"] | null;
+            /** Cancel Reason */
+            cancel_reason: string | null;
+            /**
+             * Duplicates
+             * @description How many more times it was asked.
+             * @example 0
+             */
+            duplicates: number;
+            /**
+             * Superseded
+             * @description How many answers came after the outcome; they count for nothing.
+             * @example 0
+             */
+            superseded: number;
+            /** @description The task whose handler sent this one. */
+            parent: components["schemas"]["TaskReference"] | null;
+            /** @description The task that this one does again. */
+            replay_of: components["schemas"]["TaskReference"] | null;
+            /** @description The dead-lettered task that this one does again. */
+            redrive_of: components["schemas"]["TaskReference"] | null;
+            positions: components["schemas"]["TaskPositions"];
+        };
+        /**
+         * Traffic
+         * @description What was asked and answered in some time.
+         */
+        Traffic: {
+            /**
+             * Requested
+             * @example 120
+             */
+            requested: number;
+            /**
+             * Answered
+             * @example 118
+             */
+            answered: number;
+            /**
+             * Outcomes
+             * @description Tasks answered, by state.
+             * @example {
+             *       "completed": 117,
+             *       "failed": 1
+             *     }
+             */
+            outcomes: {
+                [key: string]: number;
+            };
+            wait: components["schemas"]["Percentiles"];
+            run: components["schemas"]["Percentiles"];
+        };
+        /**
+         * WholeTask
+         * @description A task with what was asked and answered: JSON objects, or text as it is where a foreign program sent no JSON.
+         */
+        WholeTask: {
+            /**
+             * Task Id
+             * @example 1
+             */
+            task_id: string;
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+            /**
+             * Action
+             * @description The payload's `action`.
+             * @example test
+             */
+            action: string | null;
+            /**
+             * State
+             * @description `queued`, `in_progress`, or how it ended; `unasked` while nothing but a cancel was read.
+             * @example completed
+             * @enum {string}
+             */
+            state: "unasked" | "queued" | "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+            /**
+             * Requested At
+             * Format: date-time
+             */
+            requested_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Answered At */
+            answered_at: string | null;
+            /** Progress At */
+            progress_at: string | null;
+            /** Cancel Requested At */
+            cancel_requested_at: string | null;
+            /** Deadline */
+            deadline: string | null;
+            /**
+             * Wait Ms
+             * @description How long it waited before it ran.
+             * @example 12
+             */
+            wait_ms: number | null;
+            /**
+             * Run Ms
+             * @description How long it ran.
+             * @example 250
+             */
+            run_ms: number | null;
+            /**
+             * Attempt
+             * @description Which attempt answered.
+             * @example 1
+             */
+            attempt: number | null;
+            error: components["schemas"]["TaskFailure"] | null;
+            /** Cancel Reason */
+            cancel_reason: string | null;
+            /**
+             * Duplicates
+             * @description How many more times it was asked.
+             * @example 0
+             */
+            duplicates: number;
+            /**
+             * Superseded
+             * @description How many answers came after the outcome; they count for nothing.
+             * @example 0
+             */
+            superseded: number;
+            /** @description The task whose handler sent this one. */
+            parent: components["schemas"]["TaskReference"] | null;
+            /** @description The task that this one does again. */
+            replay_of: components["schemas"]["TaskReference"] | null;
+            /** @description The dead-lettered task that this one does again. */
+            redrive_of: components["schemas"]["TaskReference"] | null;
+            positions: components["schemas"]["TaskPositions"];
+            /**
+             * Payload
+             * @example {
+             *       "action": "test"
+             *     }
+             */
+            payload: {
+                [key: string]: unknown;
+            } | string | null;
+            /**
+             * Result
+             * @example {
+             *       "members": 1
+             *     }
+             */
+            result: {
+                [key: string]: unknown;
+            } | string | null;
+            /** Progress */
+            progress: {
+                [key: string]: unknown;
+            } | string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -510,6 +976,97 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_found: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent_id?: string | null;
+                /** @description Of this kind. */
+                action?: string | null;
+                /** @description In one of these states. */
+                state?: ("unasked" | "queued" | "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out")[];
+                /** @description Requested then or later. */
+                since?: string | null;
+                /** @description Requested before. */
+                until?: string | null;
+                /** @description With this text in payload, result or error. */
+                text?: string | null;
+                /** @description Where the page before said that it goes on. */
+                cursor?: string | null;
+                /** @description The most tasks of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPage"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_task: {
         parameters: {
             query?: never;
@@ -1076,6 +1633,272 @@ export interface operations {
                 };
             };
             /** @description Kafka is away, or as many streams are open as there may be: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_task: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent_id?: string | null;
+                /** @description Read your writes: answers once the view has what stands at this position. */
+                position?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The task. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeTask"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The view has no such task. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Several agents have a task of that name: say `agent_id`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_found_agents: {
+        parameters: {
+            query?: {
+                /** @description How far back their traffic goes. */
+                window_s?: number;
+                /** @description The last id of the page before. */
+                after?: string | null;
+                /** @description The most of a page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentPage"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_stats: {
+        parameters: {
+            query: {
+                /** @description RFC 3339, with its zone. */
+                since: string;
+                /** @description RFC 3339, with its zone. */
+                until: string;
+                /** @description How long the parts are. */
+                unit?: "minute" | "hour" | "day";
+                /** @description Of this agent. */
+                agent_id?: string | null;
+                /** @description Of this kind. */
+                action?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatsWindow"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -28,9 +28,12 @@ from mabos.gateway.responses import Responses, TailFactory, open_tail
 from mabos.gateway.sse import StreamLimits
 from mabos.gateway.streams import Streams
 from mabos.gateway.tasks import Publisher, task_routes
+from mabos.gateway.views import view_routes
 from mabos.gateway.waiting import Waiting
 from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
 from mabos.producers import AsyncTaskProducer
+from mabos.streams.view import AsyncTaskView
 
 _PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _REFUSALS = {
@@ -106,6 +109,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     parts = parts or Parts()
     producer = LazyProducer(settings, parts.producer)
     responses = Responses(settings, parts.tail)
+    view = AsyncTaskView(settings)
     limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=parts.body_timeout_s)
 
     @asynccontextmanager
@@ -115,6 +119,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         yield
         await producer.stop()  # the server has answered the requests in hand before
         await responses.stop()
+        await view.close()
 
     app = Gateway(
         title="MABOS gateway",
@@ -142,6 +147,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(batch_routes(producer, metrics, app.waiting, limits))
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))
+    app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes(app.title))

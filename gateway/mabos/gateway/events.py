@@ -99,7 +99,7 @@ def event_routes(streams: Streams) -> APIRouter:
         check_id("agent_id", agent_id)
         caller.require_agent(agent_id)
         note(request.scope, task_id=task_id)
-        since = _read_position("Last-Event-ID", last_event_id) or _read_position("position", position)
+        since = read_position("Last-Event-ID", last_event_id) or read_position("position", position)
         stream = await streams.open_task(agent_id, task_id, since)
         return Response(status_code=204) if stream is None else stream
 
@@ -129,7 +129,7 @@ def event_routes(streams: Streams) -> APIRouter:
     return router
 
 
-def _read_position(name: str, text: str | None) -> Position | None:
+def read_position(name: str, text: str | None) -> Position | None:
     """The position that a parameter means; an empty one is none."""
     if not text:
         return None

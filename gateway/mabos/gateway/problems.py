@@ -22,6 +22,7 @@ from mabos.gateway.models import FieldError, NewTask, Problem
 from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
 from mabos.producers import PublishError, PublishQueueFull
 from mabos.schemas.errors import InvalidTask, MabosError, RegistryError
+from mabos.streams.errors import DatabaseRefused, DatabaseUnavailable, InvalidQuery, QueryTooLong, ViewMissing
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20
@@ -134,6 +135,23 @@ def _(error: BeyondRetention) -> Refused:
 @refuse.register(BrokerUnavailable)
 @refuse.register(BrokerRefused)
 @refuse.register(TopicsDiffer)
+def _(error: MabosError) -> Refused:
+    return Refused(503, str(error), headers={"Retry-After": "2"})
+
+
+@refuse.register
+def _(error: InvalidQuery) -> Refused:
+    return Refused(422, str(error), fields=[(error.field, error.reason)])
+
+
+@refuse.register
+def _(error: QueryTooLong) -> Refused:
+    return Refused(422, str(error))
+
+
+@refuse.register(DatabaseUnavailable)
+@refuse.register(DatabaseRefused)
+@refuse.register(ViewMissing)
 def _(error: MabosError) -> Refused:
     return Refused(503, str(error), headers={"Retry-After": "2"})
 
