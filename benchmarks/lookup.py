@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.claims import Claim, Figure, Row
 from benchmarks.display import Display
@@ -56,12 +56,17 @@ FROM (
 _INDEXES = ("time", "agent", "state", "action", "parent", "replayed", "redriven", "deadline")
 
 
+class _Times(NamedTuple):
+    p50_ms: float
+    p99_ms: float
+
+
 def measure_lookup(harness: Harness) -> Row:
     """Fill a view, and ask it one thing after another."""
     rows = max(_OPEN * 2, round(_ROWS * harness.scale))
-    looks = max(100, round(_LOOKS * harness.scale))
-    ids_ms: list[float] = []
-    pages_ms: list[float] = []
+    looks = max(500, round(_LOOKS * harness.scale))
+    ids: list[_Times] = []
+    pages: list[_Times] = []
     with LocalDatabase() as database:
         settings = load_settings(queue="lookup", database_url=database.url)
         ensure_view(settings, live_schema(settings.queue))
@@ -71,18 +76,24 @@ def measure_lookup(harness: Harness) -> Row:
         with TaskView(settings) as view:
             for number in range(1, harness.rounds + 1):
                 harness.display.say(f"round {number} of {harness.rounds}")
-                ids_ms.append(_p99_ms(lambda pick: view.ask(find_tasks(pick.task_id)), picks))
-                pages_ms.append(_p99_ms(lambda pick: _page(view, pick), picks))
+                ids.append(_measure(lambda pick: view.ask(find_tasks(pick.task_id)), picks))
+                pages.append(_measure(lambda pick: _page(view, pick), picks))
     return Row(
         name="lookup",
         title=f"looking tasks up in a view of {rows:,}",
         claims=[
-            Claim(text="by id, p99", values=ids_ms, bound=5, sense="at most", unit="ms"),
-            Claim(text="50 tasks of an agent, p99", values=pages_ms, bound=50, sense="at most", unit="ms"),
+            Claim(text="by id, p99", values=[found.p99_ms for found in ids], bound=5, sense="at most", unit="ms"),
+            Claim(
+                text="50 tasks of an agent, p99",
+                values=[found.p99_ms for found in pages],
+                bound=50,
+                sense="at most",
+                unit="ms",
+            ),
         ],
         figures=[
-            Figure(name="by id, p99", values=ids_ms, unit="ms"),
-            Figure(name="50 tasks of an agent, p99", values=pages_ms, unit="ms"),
+            Figure(name="by id, p50", values=[found.p50_ms for found in ids], unit="ms"),
+            Figure(name="50 tasks of an agent, p50", values=[found.p50_ms for found in pages], unit="ms"),
         ],
     )
 
@@ -122,10 +133,11 @@ def _page(view: TaskView, pick: Cursor) -> object:
     return view.ask(list_tasks(TaskFilter(agent_id=pick.agent_id), cursor=str(pick)))
 
 
-def _p99_ms(ask: Callable[[Cursor], object], picks: Sequence[Cursor]) -> float:
+def _measure(ask: Callable[[Cursor], object], picks: Sequence[Cursor]) -> _Times:
     took_s = []
     for pick in picks:
         began_s = time.perf_counter()
         ask(pick)
         took_s.append(time.perf_counter() - began_s)
-    return sorted(took_s)[int(len(took_s) * 0.99)] * 1000
+    took_s.sort()
+    return _Times(p50_ms=took_s[len(took_s) // 2] * 1000, p99_ms=took_s[int(len(took_s) * 0.99)] * 1000)
