@@ -15,7 +15,7 @@ from benchmarks.pace import LatencyBench
 from benchmarks.profiles import Profiler
 from benchmarks.report import print_rows, write_report
 from benchmarks.rig import run_rig
-from benchmarks.rows import ROWS, Harness, warm_up
+from benchmarks.rows import LONG, ROWS, Harness, warm_up
 from benchmarks.scans import ScanBench
 from benchmarks.throughput import ThroughputBench
 from mabos.schemas.errors import MabosError
@@ -74,7 +74,14 @@ def _measure(options: argparse.Namespace, display: Display) -> tuple[list[Row], 
 
 def _read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", type=_names, default=list(ROWS), metavar="ROW,...", help=f"of {', '.join(ROWS)}")
+    usual = [name for name in ROWS if name not in LONG]
+    parser.add_argument(
+        "--only",
+        type=_names,
+        default=usual,
+        metavar="ROW,...",
+        help=f"of {', '.join(ROWS)}; all but {', '.join(LONG)} by default",
+    )
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is measured (default 3)")
     parser.add_argument(
         "--skip", type=_families, default=[], metavar="WHO,...", help="leave out: bare, faststream, quixstreams, java"

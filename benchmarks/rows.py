@@ -227,6 +227,8 @@ ROWS: dict[str, Callable[[Harness], Row]] = {
     "http": measure_http,
     "lookup": measure_lookup,
 }
+LONG = frozenset({"lookup"})
+"""Rows that take a quarter of an hour, and gigabytes: measured only when they are named."""
 
 
 def warm_up(harness: Harness) -> None:
