@@ -15,9 +15,8 @@ import structlog
 
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.consumers.current import current_task
-from mabos.consumers.jobs import Job
 from mabos.consumers.task import Task
-from mabos.schemas.events import TaskRequest
+from tests.support.jobs import make_job
 
 
 class Terminal(io.StringIO):
@@ -64,9 +63,8 @@ def test_each_line_is_json(monkeypatch: Any) -> None:
 
 def make_task() -> Task:
     """The second attempt at a task."""
-    message = SimpleNamespace(partition=lambda: 3, offset=lambda: 17, key="界".encode)
-    job = Job(cast(Any, message), cast(Any, None))
-    job.request, job.attempt = TaskRequest(task_id="t-1", agent_id="界", payload_json="{}"), 2
+    job = make_job("界", task_id="t-1", partition=3, offset=17)
+    job.attempt = 2
     return Task(job, {}, cast(Any, SimpleNamespace(topic="mabos.tasks.requests")))
 
 

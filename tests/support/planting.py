@@ -24,17 +24,17 @@ class Planter:
         topic = Queue(name=self.settings.queue).requests
         codec = Codec.for_topic(REQUEST, topic, open_registry(self.settings))
         events = [TaskRequest(agent_id=a, task_id=t, payload_json="{}", deadline_ms=deadline_ms) for a, t in tasks]
-        self._write(topic, partition, [codec.encode(event) for event in events])
+        self._write(topic, partition, [(event.agent_id, codec.encode(event)) for event in events])
 
     def answer(self, partition: int, *tasks: tuple[str, str], status: Status = Status.COMPLETED) -> None:
         """Responses of tasks that ran."""
         topic = Queue(name=self.settings.queue).responses
         codec = Codec.for_topic(RESPONSE, topic, open_registry(self.settings))
         events = [TaskResponse(agent_id=a, task_id=t, status=status, started_at_ms=1) for a, t in tasks]
-        self._write(topic, partition, [codec.encode(event) for event in events])
+        self._write(topic, partition, [(event.agent_id, codec.encode(event)) for event in events])
 
-    def _write(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
+    def _write(self, topic: str, partition: int, records: Sequence[tuple[str, bytes]]) -> None:
         producer = Producer(librdkafka_config(self.settings, "producer"))
-        for value in values:
-            producer.produce(topic, value, partition=partition)
+        for agent_id, value in records:
+            producer.produce(topic, value, agent_id.encode(), partition)
         assert producer.flush(30) == 0
