@@ -19,6 +19,7 @@ from confluent_kafka.admin import (
 
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer, UnknownGroup
+from mabos.kafka.retired import retire_after
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Change, TopicSpec
 
@@ -62,6 +63,7 @@ class Cluster:
         self._servers = settings.bootstrap_servers
         self._timeout_s = timeout_s
         self._admin = AdminClient(librdkafka_config(settings, "admin", client_id="mabos-admin"))
+        retire_after(self, self._admin)
 
     def count_brokers(self) -> int:
         """How many brokers there are.

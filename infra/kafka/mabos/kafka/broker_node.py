@@ -22,6 +22,7 @@ from mabos.kafka.kraft import (
 )
 from mabos.kafka.ports import LOOPBACK, is_listening
 from mabos.kafka.process import Process
+from mabos.kafka.retired import retire_after
 
 _PROBE_TIMEOUT_S = 2.0
 _PROBE_GROUP = "mabos-readiness"
@@ -76,6 +77,7 @@ class BrokerProbe:
             self._admin = AdminClient(
                 {"bootstrap.servers": f"{LOOPBACK}:{self._port}", "log_level": 0, "reconnect.backoff.max.ms": 200}
             )
+            retire_after(self, self._admin)
         try:
             if not self._has_metadata:
                 found = self._admin.list_topics(timeout=_PROBE_TIMEOUT_S).brokers
