@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from pydantic import SecretStr
 from schemathesis import Case
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -17,6 +18,8 @@ from mabos.gateway import create_app
 from mabos.gateway.app import Parts
 from mabos.gateway.sse import StreamLimits
 from mabos.kafka.settings import Settings
+from mabos.streams.database import ensure_view, live_schema
+from mabos.streams.local_database import LocalDatabase
 from tests.gateway.sockets import ask, serve
 from tests.support.platform import Platform
 from tests.support.road import running
@@ -32,17 +35,19 @@ PLAN = b'{"task_id": "1", "agent_id": "agent_1", "payload": {"action": "test"}}'
 
 @pytest.fixture(scope="module")
 def port(platform: Platform) -> Iterator[int]:
-    """That of a gateway with a worker behind it; its streams are short, so that their readers see an end."""
+    """That of a gateway with a worker and an empty view behind it, whose streams are short: their readers see an end."""
     agents = AgentGroup("openapi")
 
     @agents.on_task_request()
     def answer(task: Task) -> dict[str, int]:
         return {"members": len(task.payload)}
 
-    queue = platform.new_queue()
     parts = Parts(streams=StreamLimits(max_age_s=0.05))
-    with running(agents, queue), serve(create_app(queue, parts)) as served:
-        yield served.port
+    with LocalDatabase() as database:
+        queue = platform.new_queue().model_copy(update={"database_url": SecretStr(database.url)})
+        ensure_view(queue, live_schema(queue.queue))
+        with running(agents, queue), serve(create_app(queue, parts)) as served:
+            yield served.port
 
 
 def operations() -> dict[str, APIOperation]:
