@@ -35,7 +35,7 @@ PLAN = b'{"task_id": "1", "agent_id": "agent_1", "payload": {"action": "test"}}'
 
 @pytest.fixture(scope="module")
 def port(platform: Platform) -> Iterator[int]:
-    """That of a gateway with a worker and an empty view behind it, whose streams are short: their readers see an end."""
+    """That of a gateway with a worker and an empty view; its streams are short, so that their readers see an end."""
     agents = AgentGroup("openapi")
 
     @agents.on_task_request()
