@@ -1,4 +1,5 @@
 import { type FocusEvent, type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import type { LiveView, Row } from "../app/liveLog";
 import { findMember } from "../text/json";
 import { Moment } from "./Moment";
@@ -29,9 +30,10 @@ export function EventGrid({ view, selected, onSelect, onReading }: EventGridProp
     const target = Math.min(Math.max(index, 0), count - 1);
     const row = rowAt(target);
     if (row === undefined) return;
-    setActive(row.number);
+    // at once: with its old row gone from the document the focus would be nowhere, and the next key lost
+    flushSync(() => setActive(row.number));
     show(target);
-    requestAnimationFrame(() => scroller.current?.querySelector<HTMLElement>(`[data-row="${row.number}"]`)?.focus());
+    scroller.current?.querySelector<HTMLElement>(`[data-row="${row.number}"]`)?.focus({ preventScroll: true });
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const steps: Record<string, number> = {
