@@ -112,3 +112,26 @@ def test_what_is_told_adds_up(steps: list[tuple[dict[int, Load], bool]]) -> None
         ):
             if sum(amounts.values()) >= bound and step:
                 assert max(amounts, key=lambda p: amounts[p]) in paused
+
+
+@given(records=st.lists(st.integers(0, 1500), min_size=1, max_size=12), size_bytes=st.integers(0, 500))
+def test_there_is_room_for_what_fits_in_and_always_for_a_few(records: list[int], size_bytes: int) -> None:
+    """Nothing is known yet of records that were not read: they are taken to be like those that were."""
+    flow = FlowControl(BOUNDS)
+    flow.decide(loads(*records, size_bytes=size_bytes))
+    held = sum(records)
+    assert flow.room >= 10
+    if flow.room > 10:
+        assert held + flow.room <= BOUNDS.records
+        assert (held + flow.room) * size_bytes <= BOUNDS.size_bytes or held == 0
+
+
+def test_partitions_that_come_one_after_the_other_do_not_each_bring_a_whole_batch() -> None:
+    """As at a start, when each of many partitions has a backlog: together they stay near the bound."""
+    flow, held = FlowControl(BOUNDS), [0] * 12
+    for _ in range(1000):
+        flow.decide(loads(*held))
+        if len(flow._paused) == len(held):
+            break
+        held[next(p for p in range(12) if p not in flow._paused)] += min(500, flow.room)
+    assert sum(held) <= BOUNDS.records + 12 * (100 + 10)

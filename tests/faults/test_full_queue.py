@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import Any
 
 import pytest
 
 from mabos.consumers import AgentGroup, Task, WorkerLimits
+from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
 from mabos.producers import publisher as publisher_module
 from tests.support.judge import must_hold, send_tasks, wait_until_committed
 from tests.support.road import running
@@ -31,11 +34,12 @@ def test_a_worker_whose_answers_do_not_get_out_waits(
     The group must not give up the worker meanwhile, for then its tasks would rightly run again.
     """
     settings = settings.model_copy(update={"group_protocol": "classic", "classic_session_timeout_s": 45.0})
-    agents, ran = AgentGroup(f"full-{settings.queue}"), Counter[str]()
+    agents, ran, gate = AgentGroup(f"full-{settings.queue}"), Counter[str](), threading.Event()
     send_tasks(settings, ((f"agent-{n % 300}", f"t-{n}", {"text": "x" * 100}) for n in range(TASKS)))
 
     @agents.on_task_request()
     def work(task: Task) -> dict[str, Any]:
+        gate.wait(120)
         ran[task.task_id] += 1
         return {}
 
@@ -46,8 +50,11 @@ def test_a_worker_whose_answers_do_not_get_out_waits(
     limits = WorkerLimits(concurrency=1, max_unfinished=UNFINISHED)
     with running(agents, settings, limits=limits) as it:
         worker = it.worker
-        eventually(lambda: len(ran) > 100, timeout_s=60, every_s=0.001)
+        partitions = len(Cluster(settings).end_offsets(Queue(name=settings.queue).requests))
+        eventually(lambda: len(worker._assignment.tenures) == partitions, timeout_s=60)  # no ledger is read any more
+        eventually(lambda: worker._assignment.unfinished >= UNFINISHED, timeout_s=60)
         broker.pause()
+        gate.set()
         try:
             eventually(lambda: len(worker._delivery._outbox._waiting) > ROOM, timeout_s=30)
             eventually(lambda: not len(worker._engine.lanes), timeout_s=30)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+_LEAST_ROOM = 10  # what is paused gives no records: others must be let in
 _SMALLEST_SHARE = 100  # below this a partition would be paused at each fetch
 
 
@@ -53,6 +54,8 @@ class FlowControl:
         self._bounds = bounds
         self._paused: set[int] = set()
         self._is_full = False
+        self.room = bounds.records
+        """How many records more fit in, if they are as large as those held; a few always do."""
 
     def decide(self, loads: Mapping[int, Load], *, is_busy: bool = False) -> tuple[set[int], set[int]]:
         """The partitions to pause and those to resume.
@@ -63,10 +66,9 @@ class FlowControl:
         """
         bounds, count = self._bounds, max(1, len(loads))
         most = min(bounds.plenty, bounds.records) if is_busy else bounds.records
-        full = max(
-            sum(load.records for load in loads.values()) / most,
-            sum(load.size_bytes for load in loads.values()) / bounds.size_bytes,
-        )
+        held = sum(load.records for load in loads.values())
+        full = max(held / most, sum(load.size_bytes for load in loads.values()) / bounds.size_bytes)
+        self.room = max(_LEAST_ROOM, int(held * (1 - full) / full)) if held else most
         self._is_full = full >= 1 or (self._is_full and full > 0.5)
         shares = max(_SMALLEST_SHARE, most // count), bounds.size_bytes // count, bounds.ahead
         wanted = {partition for partition, load in loads.items() if self._is_heavy(partition, load, shares)}

@@ -209,7 +209,7 @@ class Worker:
         if first is not None:
             self._accept([first])
             if not is_sated:
-                self._accept(self._consumer.consume(_BATCH_RECORDS, 0))
+                self._accept(self._consumer.consume(min(_BATCH_RECORDS, self._flow.room), 0))
 
     def _tell_that_it_polls(self) -> None:
         """After a freeze not at once: what the group has decided meanwhile comes with the next heartbeat."""
