@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from mabos.gateway.errors import Refused
+from mabos.streams.filters import may_see
 
 _PATTERN_BYTES = 255
 _UNSEARCHED = re.compile(r"[\[\]?]")
@@ -52,7 +52,7 @@ class Principal:
 
     def may_reach(self, agent_id: str) -> bool:
         """Whether it may ask for, or see, tasks of an agent."""
-        return any(_matches(pattern, agent_id) for pattern in self.agents)
+        return may_see(self.agents, agent_id)
 
     def require_agent(self, agent_id: str) -> None:
         """Go on only if it may reach that agent.
@@ -100,7 +100,3 @@ def check_pattern(pattern: str) -> str:
     if _UNSEARCHED.search(pattern):
         raise ValueError(f'agent pattern "{pattern}": only * stands for something else than itself')
     return pattern
-
-
-def _matches(pattern: str, agent_id: str) -> bool:
-    return pattern == agent_id or ("*" in pattern and fnmatch.fnmatchcase(agent_id, pattern))
