@@ -26,7 +26,7 @@ _COLUMNS = "id, name, secret_sha256, scopes, agents, rate_per_s, created_at, exp
 
 
 class KeyStore:
-    """Makes, finds and revokes keys. Each call is a connection of its own: they are rare.
+    """Makes, lists and revokes keys. Each call is a connection of its own: they are rare.
 
     Args:
         settings: Where the database is.
@@ -34,6 +34,7 @@ class KeyStore:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._has_tables = False
 
     def create(self, wanted: ApiKey) -> tuple[ApiKey, str]:
         """Make a key.
@@ -94,11 +95,14 @@ class KeyStore:
         try:
             with connect(self._settings, SCHEMA) as connection:
                 connection.execute("SET LOCAL synchronous_commit = on")  # a key that was shown must not be forgotten
-                connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-                connection.execute(_SQL.read_bytes())
+                if not self._has_tables:  # once: a gateway reads the keys every few seconds
+                    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
+                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+                    connection.execute(_SQL.read_bytes())
                 yield connection
+            self._has_tables = True
         except psycopg.Error as error:
+            self._has_tables = False  # it may be another database by now
             raise explain(self._settings, error) from error
 
 
