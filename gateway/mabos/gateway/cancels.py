@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from mabos.gateway.access import needs
 from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
-from mabos.gateway.models import CancelAccepted, CancelTask, Problem
+from mabos.gateway.models import PUBLISH_PROBLEMS, CancelAccepted, CancelTask
 from mabos.gateway.observing import note
 from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.producer import LazyProducer
@@ -18,13 +18,7 @@ from mabos.schemas.fields import check_id
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     202: {"description": "The broker has the cancel."},
-    400: {"model": Problem, "description": "The body is no JSON."},
-    408: {"model": Problem, "description": "The body came too slowly."},
-    413: {"model": Problem, "description": "The body is too large."},
-    415: {"model": Problem, "description": "The body is not sent as application/json in UTF-8."},
-    422: {"model": Problem, "description": "Fields are refused; `errors` names each."},
-    500: {"model": Problem, "description": "Something unexpected."},
-    503: {"model": Problem, "description": "Kafka or the schema registry is away, or the gateway is busy: try again."},
+    **PUBLISH_PROBLEMS,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
@@ -123,6 +123,18 @@ class Problem(BaseModel):
     task_id: str | None = Field(
         None, description="After a failed publish: the name under which it is safe to send the task again."
     )
+
+
+PUBLISH_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is no JSON."},
+    408: {"model": Problem, "description": "The body came too slowly."},
+    413: {"model": Problem, "description": "The body is too large."},
+    415: {"model": Problem, "description": "The body is not sent as application/json in UTF-8."},
+    422: {"model": Problem, "description": "Fields are refused; `errors` names each."},
+    500: {"model": Problem, "description": "Something unexpected."},
+    503: {"model": Problem, "description": "Kafka or the schema registry is away, or the gateway is busy: try again."},
+}
+"""How a request to publish what is in its JSON body may be refused, as OpenAPI describes answers."""
 
 
 class BatchItem(BaseModel):

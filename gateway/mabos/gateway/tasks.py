@@ -14,7 +14,7 @@ from mabos.gateway.access import needs
 from mabos.gateway.bodies import BodyLimits, json_route
 from mabos.gateway.errors import Refused
 from mabos.gateway.metrics import Metrics
-from mabos.gateway.models import NewTask, Problem, TaskAccepted, TaskOutcome
+from mabos.gateway.models import PUBLISH_PROBLEMS, NewTask, TaskAccepted, TaskOutcome
 from mabos.gateway.observing import note
 from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.producer import LazyProducer
@@ -39,13 +39,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         },
     },
     202: {"description": "The broker has the task.", "headers": {"Location": _LOCATION}},
-    400: {"model": Problem, "description": "The body is no JSON."},
-    408: {"model": Problem, "description": "The body came too slowly."},
-    413: {"model": Problem, "description": "The body is too large."},
-    415: {"model": Problem, "description": "The body is not sent as application/json in UTF-8."},
-    422: {"model": Problem, "description": "Fields are refused; `errors` names each."},
-    500: {"model": Problem, "description": "Something unexpected."},
-    503: {"model": Problem, "description": "Kafka or the schema registry is away, or the gateway is busy: try again."},
+    **PUBLISH_PROBLEMS,
 }
 
 Traceparent = Annotated[str | None, Header(description="W3C trace context, handed on with the task.")]
