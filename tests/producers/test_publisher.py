@@ -117,6 +117,29 @@ def test_a_stop_says_how_many_were_not_acknowledged(servers: str) -> None:
     assert publisher.flush() == 7
 
 
+def test_a_line_of_the_log_is_no_record_left(servers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client counts its log lines with the records without a report; a stop that meets some has lost nothing."""
+
+    class Logging:
+        """A client without records that logs: a line waits, and twice another comes as soon as one is taken."""
+
+        lines = 1
+        to_come = 2
+
+        def __len__(self) -> int:
+            return self.lines
+
+        def poll(self, _timeout_s: float) -> int:
+            taken, self.lines = self.lines, 0
+            if self.to_come:
+                self.to_come, self.lines = self.to_come - 1, 1
+            return taken
+
+    publisher = Publisher(Settings(bootstrap_servers=servers), client_id="test", has_thread=False)
+    monkeypatch.setattr(publisher, "_producer", Logging())
+    publisher.stop(0)
+
+
 def test_a_stopped_publisher_takes_nothing_more(servers: str) -> None:
     """And says so."""
     publisher = make(servers)

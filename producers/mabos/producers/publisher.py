@@ -1,4 +1,4 @@
-"""The core under every producer: one librdkafka client, one thread that takes its reports.
+"""The core under every producer: one librdkafka client, and a thread that takes its reports unless its owner does.
 
 Records go out through :meth:`Publisher.publish` from any thread. Reports come back in batches on the publisher's own
 thread; after each batch it wakes whoever waits, threads with one ``notify_all`` and each event loop with one
@@ -176,9 +176,14 @@ class Publisher:
                     self.take_reports(min(left_s, _POLL_S))
                 else:  # bounded, for log lines count as records and wake nobody
                     self._reported.wait(min(left_s, _POLL_S))
-        if len(self):
-            self.take_reports(0)
-        return len(self)
+        return self._left()
+
+    def _left(self) -> int:
+        """How many records have no report. librdkafka counts its log lines with them: those are taken first."""
+        while left := len(self):
+            if not self.take_reports(0):  # so none of them is a line, unless the thread has just taken it
+                return min(left, len(self))
+        return 0
 
     def hurry(self, timeout_s: float) -> None:
         """Send what lingers now, and wait until it has its reports, or for a short time; this thread may take some."""
@@ -195,10 +200,11 @@ class Publisher:
         if self._stopped or self._pid != _process.pid:
             return
         self._stopped = True
-        left = self.flush(timeout_s)
+        self.flush(timeout_s)
         self._ended = True
         if self._thread is not None:
             self._thread.join()
+        left = self._left()
         atexit.unregister(self._stop_at_exit)
         if left:
             raise PublishFailed(
@@ -214,8 +220,8 @@ class Publisher:
         while not self._ended:
             self.take_reports(_POLL_S)
 
-    def take_reports(self, timeout_s: float = 0.0) -> None:
-        """Take the reports that are there, or the first that come within ``timeout_s``; on any thread."""
+    def take_reports(self, timeout_s: float = 0.0) -> int:
+        """Take the reports that are there, or the first within ``timeout_s``, and say how many; on any thread."""
         try:
             count = self._producer.poll(timeout_s)
         except Exception:  # noqa: BLE001 - a sender's function may raise anything, and must not end the thread
@@ -223,6 +229,7 @@ class Publisher:
             log.exception("the function that a record's sender gave for its report failed")
         if count:
             self._notify()
+        return count
 
     def _notify(self) -> None:
         with self._reported:
