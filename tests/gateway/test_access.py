@@ -217,6 +217,9 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, dict[str, Any]]] = {
 """Each route, what it requires, and a request for an agent that the caller may not reach."""
 
 
+WHO_ASKS = ("get", "/api/me")
+"""The route that every known caller may ask, whatever its scopes."""
+
 AGENT_BOUND = re.compile("mail")
 
 
@@ -230,7 +233,7 @@ def test_every_route_says_what_it_requires() -> None:
     """A route that is new and has no rule here fails this test; what is guarded says so in the description."""
     paths = guarded_door()[0].app.openapi()["paths"]
     found = {(method, path.replace(":path", "")) for path, methods in paths.items() for method in methods}
-    assert found == set(ROUTES)
+    assert found == {*ROUTES, WHO_ASKS}
     for (method, path), (scope, _) in ROUTES.items():
         operation = paths[path][method]
         assert operation.get("security") == (None if scope is None else [{"bearer": []}])
@@ -257,6 +260,17 @@ def test_every_guarded_route_refuses_strangers_other_scopes_and_other_agents(rou
     else:
         read_problem(answer, 403)
     assert door.producer.sent == []
+
+
+def test_any_known_caller_is_told_who_it_is() -> None:
+    """Its name and what it may do; strangers are not told anything; an open gateway takes everybody for one caller."""
+    door, headers = guarded_door(Scope.TASKS_READ, agents=("mail-*",))
+    read_problem(door.ask(*WHO_ASKS), 401)
+    told = door.ask(*WHO_ASKS, headers=headers).json()
+    assert told["name"].startswith("key:")
+    assert (told["scopes"], told["agents"]) == (["tasks:read"], ["mail-*"])
+    told = Door().ask(*WHO_ASKS).json()
+    assert (told["name"], told["agents"], len(told["scopes"])) == ("local", ["*"], len(Scope))
 
 
 def test_to_wait_for_an_outcome_is_to_read_it() -> None:

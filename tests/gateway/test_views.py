@@ -33,6 +33,9 @@ def settings() -> Iterator[Settings]:
         with connect(found, live_schema(found.queue), autocommit=True) as connection:
             for number in range(5):
                 write(connection, f"t{number}", "billing-1", NOW + timedelta(seconds=number), "completed", number)
+            connection.execute(
+                "UPDATE tasks SET parent_task_id = 't0', parent_agent_id = 'billing-1' WHERE task_id = 't3'"
+            )
             write(connection, "t1", "mail-1", NOW + timedelta(minutes=1), "failed", 9)
             connection.execute("INSERT INTO partitions VALUES ('mabos.viewed.requests', 7, 10, 1, now())")
         yield found
@@ -97,6 +100,19 @@ def test_lists_go_on_where_they_stopped(settings: Settings) -> None:
     assert [task["agent_id"] for task in failed.json()["tasks"]] == ["mail-1"]
     assert [task["agent_id"] for task in since.json()["tasks"]] == ["mail-1"]
     assert text.json()["tasks"] == []
+
+
+def test_what_a_task_led_to_is_found(settings: Settings) -> None:
+    """By its id and its agent; one without the other is refused."""
+    children, none, half = ask(
+        settings,
+        "/api/tasks?parent_task_id=t0&parent_agent_id=billing-1",
+        "/api/tasks?replay_of_task_id=t0&replay_of_agent_id=billing-1",
+        "/api/tasks?redrive_of_task_id=t0",
+    )
+    assert [task["task_id"] for task in children.json()["tasks"]] == ["t3"]
+    assert none.json()["tasks"] == []
+    assert fields_of(read_problem(half, 422)) == ["redrive_of_agent_id"]
 
 
 def test_writers_read_what_they_wrote(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,6 +183,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who asks
+         * @description The caller, as the gateway knows it: any that is known may ask.
+         */
+        get: operations["show_caller"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -326,6 +346,34 @@ export interface components {
             position?: string | null;
             /** @description Why it is not stored, or may not be. */
             problem?: components["schemas"]["Problem"] | null;
+        };
+        /**
+         * Caller
+         * @description Who asks, as the gateway knows it, and what that caller may do.
+         */
+        Caller: {
+            /**
+             * Name
+             * @description `local` where the gateway is open.
+             * @example key:3f9a2c41d07b
+             */
+            name: string;
+            /**
+             * Scopes
+             * @example [
+             *       "tasks:read",
+             *       "tasks:write"
+             *     ]
+             */
+            scopes: string[];
+            /**
+             * Agents
+             * @description Patterns of agents, `*` for any text.
+             * @example [
+             *       "*"
+             *     ]
+             */
+            agents: string[];
         };
         /**
          * CancelAccepted
@@ -991,6 +1039,18 @@ export interface operations {
                 until?: string | null;
                 /** @description With this text in payload, result or error. */
                 text?: string | null;
+                /** @description Sent by the handler of this task. */
+                parent_task_id?: string | null;
+                /** @description That task's agent: both, or neither. */
+                parent_agent_id?: string | null;
+                /** @description Doing this task again. */
+                replay_of_task_id?: string | null;
+                /** @description That task's agent. */
+                replay_of_agent_id?: string | null;
+                /** @description Doing this dead-lettered task again. */
+                redrive_of_task_id?: string | null;
+                /** @description That task's agent. */
+                redrive_of_agent_id?: string | null;
                 /** @description Where the page before said that it goes on. */
                 cursor?: string | null;
                 /** @description The most tasks of the page. */
@@ -1900,6 +1960,53 @@ export interface operations {
             };
             /** @description The database is away, or the view is behind: try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_caller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from mabos.gateway.access import SECURITY, Access, AccessGuard, is_guarded
 from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
+from mabos.gateway.callers import caller_routes
 from mabos.gateway.cancels import cancel_routes
 from mabos.gateway.console import CONSOLE_FOLDER, Console
 from mabos.gateway.docs import docs_routes
@@ -148,6 +149,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
+    app.include_router(caller_routes())
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes(app.title))

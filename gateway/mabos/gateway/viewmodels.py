@@ -32,6 +32,12 @@ class TaskQuery(BaseModel):
     text: str | None = Field(
         None, description="With this text in payload, result or error.", min_length=1, max_length=MAX_TEXT_CHARS
     )
+    parent_task_id: str | None = Field(None, description="Sent by the handler of this task.", max_length=255)
+    parent_agent_id: str | None = Field(None, description="That task's agent: both, or neither.", max_length=255)
+    replay_of_task_id: str | None = Field(None, description="Doing this task again.", max_length=255)
+    replay_of_agent_id: str | None = Field(None, description="That task's agent.", max_length=255)
+    redrive_of_task_id: str | None = Field(None, description="Doing this dead-lettered task again.", max_length=255)
+    redrive_of_agent_id: str | None = Field(None, description="That task's agent.", max_length=255)
     cursor: str | None = Field(None, description="Where the page before said that it goes on.", max_length=2000)
     limit: int = Field(DEFAULT_LIMIT, description="The most tasks of the page.", ge=1, le=MAX_PAGE)
 
@@ -41,6 +47,14 @@ class TaskReference(BaseModel):
 
     task_id: str = Field(examples=["1"])
     agent_id: str = Field(examples=["agent_1"])
+
+
+class Caller(BaseModel):
+    """Who asks, as the gateway knows it, and what that caller may do."""
+
+    name: str = Field(description="`local` where the gateway is open.", examples=["key:3f9a2c41d07b"])
+    scopes: list[str] = Field(examples=[["tasks:read", "tasks:write"]])
+    agents: list[str] = Field(description="Patterns of agents, `*` for any text.", examples=[["*"]])
 
 
 class TaskPositions(BaseModel):

@@ -21,8 +21,10 @@ from mabos.kafka.position import Position
 from mabos.kafka.topics import Queue
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.fields import MAX_ID_BYTES, check_id
+from mabos.streams.errors import InvalidQuery
 from mabos.streams.filters import TaskFilter
 from mabos.streams.inquiries import DEFAULT_LIMIT, find_tasks, list_agents, list_tasks, read_stats, wait_until
+from mabos.streams.references import Reference
 from mabos.streams.view import AsyncTaskView
 
 CATCH_UP_S = 5.0
@@ -71,6 +73,9 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
             since=query.since,
             until=query.until,
             text=query.text,
+            parent=_link("parent", query.parent_task_id, query.parent_agent_id),
+            replay_of=_link("replay_of", query.replay_of_task_id, query.replay_of_agent_id),
+            redrive_of=_link("redrive_of", query.redrive_of_task_id, query.redrive_of_agent_id),
         )
         page = await view.ask(list_tasks(wanted, cursor=query.cursor, limit=query.limit))
         shown = [task.to_json(queue, is_whole=False) for task in page.tasks]
@@ -137,6 +142,15 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
 
 def _reach(caller: Principal) -> tuple[str, ...] | None:
     return None if caller.reaches_all else caller.agents
+
+
+def _link(name: str, task_id: str | None, agent_id: str | None) -> Reference | None:
+    if task_id is None and agent_id is None:
+        return None
+    if task_id is None or agent_id is None:
+        missing = "task_id" if task_id is None else "agent_id"
+        raise InvalidQuery(f"{name}_{missing}", "is missing: a task is named by its id and its agent")
+    return Reference(task_id, agent_id)
 
 
 def _read(text: str, queue: Queue) -> Position:
