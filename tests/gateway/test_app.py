@@ -44,7 +44,7 @@ def test_the_description_names_every_answer_and_its_model() -> None:
     (body,) = post["requestBody"]["content"].values()
     assert body["schema"] == {"$ref": "#/components/schemas/NewTask"}
     assert set(post["responses"]) == {
-        *("200", "202", "400", "401", "403", "408", "413", "415", "422", "429", "500", "503")
+        *("200", "202", "400", "401", "403", "408", "409", "413", "415", "422", "429", "500", "503")
     }
     for path in document["paths"].values():
         for operation in path.values():

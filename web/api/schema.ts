@@ -22,7 +22,8 @@ export interface paths {
          * @description Publish a task for one agent; answers once the broker has acknowledged it.
          *
          *     Tasks of one agent are done in the order in which they were published. With `Prefer: wait=10` the answer is the
-         *     outcome, if there is one within 10 s; a task that takes longer goes on, and the answer is as without.
+         *     outcome, if there is one within 10 s; a task that takes longer goes on, and the answer is as without. With an
+         *     `Idempotency-Key` it is safe to send the request again when its answer did not come.
          */
         post: operations["create_task"];
         delete?: never;
@@ -1131,6 +1132,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description A text of your own for this request. For 24 h the same request with the same key, to any gateway, is the same task and gets the same answer. A new UUID for each is good. */
+                "Idempotency-Key"?: string | null;
                 /** @description `wait=10` waits up to 10 s for the outcome (RFC 7240), at most 60 s. */
                 prefer?: string | null;
                 /** @description W3C trace context, handed on with the task. */
@@ -1150,6 +1153,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the task. */
                     Location?: string;
+                    /** @description `true`: an earlier request with this `Idempotency-Key` has published the task. */
+                    "Idempotent-Replayed"?: string;
                     /** @description How long was waited at most. */
                     "Preference-Applied"?: string;
                     [name: string]: unknown;
@@ -1163,6 +1168,8 @@ export interface operations {
                 headers: {
                     /** @description Path of the task. */
                     Location?: string;
+                    /** @description `true`: an earlier request with this `Idempotency-Key` has published the task. */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1198,6 +1205,15 @@ export interface operations {
             };
             /** @description The body came too slowly. */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Idempotency-Key` was sent with another task. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

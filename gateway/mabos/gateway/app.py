@@ -16,10 +16,12 @@ from mabos.gateway.batch import batch_routes
 from mabos.gateway.bodies import BodyLimits
 from mabos.gateway.callers import caller_routes
 from mabos.gateway.cancels import cancel_routes
+from mabos.gateway.claimstore import ClaimStore
 from mabos.gateway.console import CONSOLE_FOLDER, Console
 from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
+from mabos.gateway.idempotency import Idempotency
 from mabos.gateway.metrics import Metrics, metrics_routes
 from mabos.gateway.observing import Observed
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
@@ -110,7 +112,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     parts = parts or Parts()
     producer = LazyProducer(settings, parts.producer)
     responses = Responses(settings, parts.tail)
-    view = AsyncTaskView(settings)
+    view, claims = AsyncTaskView(settings), ClaimStore(settings)
     limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=parts.body_timeout_s)
 
     @asynccontextmanager
@@ -121,6 +123,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         await producer.stop()  # the server has answered the requests in hand before
         await responses.stop()
         await view.close()
+        await claims.close()
 
     app = Gateway(
         title="MABOS gateway",
@@ -144,7 +147,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
             "tail_lag_records": ("Responses that the gateway has not read yet.", responses.lag_records),
         }
     )
-    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, limits))
+    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, Idempotency(claims), limits))
     app.include_router(batch_routes(producer, metrics, app.waiting, limits))
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -14,14 +13,10 @@ import psycopg
 from mabos.gateway.apikeys import ApiKey, hash_secret, make_secret
 from mabos.gateway.errors import UnknownKey
 from mabos.gateway.principals import Scope
+from mabos.gateway.tables import SCHEMA, make_tables
 from mabos.kafka.settings import Settings
 from mabos.streams.database import Connection, connect, explain
 
-SCHEMA = "mabos_gateway"
-"""The PostgreSQL schema of the gateway's own tables: one for all queues."""
-
-_SQL = Path(__file__).with_name("sql") / "gateway.sql"
-_LOCK = 0x6D61626F, 0  # as the view's locks, with a number that no view has
 _COLUMNS = "id, name, secret_sha256, scopes, agents, rate_per_s, created_at, expires_at, revoked_at"
 
 
@@ -96,9 +91,7 @@ class KeyStore:
             with connect(self._settings, SCHEMA) as connection:
                 connection.execute("SET LOCAL synchronous_commit = on")  # a key that was shown must not be forgotten
                 if not self._has_tables:  # once: a gateway reads the keys every few seconds
-                    connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
-                    connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-                    connection.execute(_SQL.read_bytes())
+                    make_tables(connection)
                 yield connection
             self._has_tables = True
         except psycopg.Error as error:

@@ -1,4 +1,5 @@
--- What the gateway keeps beside the log: API keys. It cannot be made again from the topics. Safe to repeat.
+-- What the gateway keeps beside the log: API keys, and claims of idempotency keys. It cannot be made again from the
+-- topics. Safe to repeat.
 
 CREATE TABLE IF NOT EXISTS api_keys (
     created_at    timestamptz NOT NULL,
@@ -22,3 +23,27 @@ COMMENT ON COLUMN api_keys.name IS 'What it is for, a line for people.';
 COMMENT ON COLUMN api_keys.secret_sha256 IS 'The SHA-256 of its secret, which is kept nowhere.';
 COMMENT ON COLUMN api_keys.scopes IS 'What its bearer may do.';
 COMMENT ON COLUMN api_keys.agents IS 'For which agents: ids, or patterns in which * stands for anything.';
+
+CREATE TABLE IF NOT EXISTS claims (
+    claimed_at   timestamptz NOT NULL,
+    leased_until timestamptz NOT NULL,
+    queue        text COLLATE "C" NOT NULL,
+    caller       text COLLATE "C" NOT NULL,
+    key          text COLLATE "C" NOT NULL,
+    task_id      text NOT NULL,
+    position     text,
+    fingerprint  bytea NOT NULL,
+    PRIMARY KEY (queue, caller, key)
+);
+
+CREATE INDEX IF NOT EXISTS claims_by_age ON claims (claimed_at);
+
+COMMENT ON TABLE claims IS 'One row an Idempotency-Key of the last day: which task it stands for.';
+COMMENT ON COLUMN claims.claimed_at IS 'When it was first used; a day later it stands for nothing.';
+COMMENT ON COLUMN claims.leased_until IS 'Until when nobody else publishes the task, unless it has its position.';
+COMMENT ON COLUMN claims.queue IS 'The queue of the task.';
+COMMENT ON COLUMN claims.caller IS 'Whose key it is, as the audit log names the caller.';
+COMMENT ON COLUMN claims.key IS 'The key as it was sent.';
+COMMENT ON COLUMN claims.task_id IS 'The task.';
+COMMENT ON COLUMN claims.position IS 'Where the task stands, topic:partition:offset; NULL until that is known.';
+COMMENT ON COLUMN claims.fingerprint IS 'The SHA-256 of the task as it was asked for.';

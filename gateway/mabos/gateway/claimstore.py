@@ -1,0 +1,262 @@
+"""The claim store: which task each ``Idempotency-Key`` of the last day stands for, in PostgreSQL, for all gateways.
+
+A claim is written before its task is published, with a lease: for so long nobody else publishes the task. A claim whose
+lease is over and that has no position yet is in doubt, and whoever asks next publishes its task again, under its name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+
+from mabos.gateway.tables import SCHEMA, make_tables
+from mabos.kafka.settings import Settings
+from mabos.schemas.errors import MabosError
+from mabos.streams.database import connect, explain
+from mabos.streams.errors import DatabaseUnavailable
+
+LIFE = timedelta(hours=24)
+"""How long a key stands for its task."""
+LEASE = timedelta(seconds=5)
+"""How long whoever has a claim may take to publish its task, before somebody else publishes it again."""
+SWEEP_S = 60.0
+"""How often claims that stand for nothing any more are deleted, at most."""
+_SWEPT_AT_ONCE = 1000
+_CONNECT_TIMEOUT_S = 5
+
+log = logging.getLogger("mabos.gateway")
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+AsyncConnection = psycopg.AsyncConnection[Row]
+Values = dict[str, object]
+
+_SESSION: LiteralString = (  # a claim that was answered for must not be forgotten: it waits for the disk
+    f"SELECT set_config('search_path', '{SCHEMA}', false), set_config('timezone', 'UTC', false),"
+    " set_config('synchronous_commit', 'on', false), set_config('statement_timeout', %s, false)"
+)
+_TAKE: LiteralString = """
+INSERT INTO claims AS had (claimed_at, leased_until, queue, caller, key, task_id, fingerprint)
+VALUES (now(), now() + %(lease)s, %(queue)s, %(caller)s, %(key)s, %(task_id)s, %(fingerprint)s)
+ON CONFLICT (queue, caller, key) DO UPDATE SET
+    claimed_at = CASE WHEN had.claimed_at < now() - %(life)s THEN now() ELSE had.claimed_at END,
+    task_id = CASE WHEN had.claimed_at < now() - %(life)s THEN excluded.task_id ELSE had.task_id END,
+    leased_until = excluded.leased_until, fingerprint = excluded.fingerprint, position = NULL
+WHERE had.claimed_at < now() - %(life)s
+    OR (had.position IS NULL AND had.leased_until < now() AND had.fingerprint = excluded.fingerprint)
+RETURNING task_id, NULL, leased_until, claimed_at = now(), true
+"""
+_LOOK: LiteralString = """
+SELECT task_id, position, NULL, false, fingerprint = %(fingerprint)s FROM claims
+WHERE (queue, caller, key) = (%(queue)s, %(caller)s, %(key)s) AND claimed_at >= now() - %(life)s
+"""
+_SETTLE: LiteralString = """
+UPDATE claims SET position = coalesce(position, %(position)s)
+WHERE (queue, caller, key) = (%(queue)s, %(caller)s, %(key)s) AND task_id = %(task_id)s
+RETURNING position
+"""
+_DELETE: LiteralString = """
+DELETE FROM claims
+WHERE (queue, caller, key) = (%(queue)s, %(caller)s, %(key)s) AND leased_until = %(leased_until)s AND position IS NULL
+"""
+_RELEASE: LiteralString = """
+UPDATE claims SET leased_until = now() - interval '1 microsecond'
+WHERE (queue, caller, key) = (%(queue)s, %(caller)s, %(key)s) AND leased_until = %(leased_until)s
+"""
+_SWEEP: LiteralString = """
+WITH swept AS (
+    DELETE FROM claims WHERE (queue, caller, key) IN (
+        SELECT queue, caller, key FROM claims WHERE claimed_at < now() - %(life)s
+        ORDER BY claimed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ) RETURNING 1
+) SELECT count(*) FROM swept
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimant:
+    """Who claims, and under which key."""
+
+    caller: str
+    """As :class:`mabos.gateway.principals.Principal` names it."""
+    key: str
+    """What the header said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a key stands for."""
+
+    task_id: str
+    """The task."""
+    position: str | None
+    """Where it stands; None until that is known."""
+    leased_until: datetime | None
+    """Who got this claim publishes the task, by then; None for everybody else."""
+    is_new: bool
+    """Whether nobody had the key before."""
+    is_same: bool
+    """Whether the task that was asked for is the claim's."""
+
+
+class ClaimStore:
+    """Keeps claims, for one event loop, through a few connections that it opens when they are needed.
+
+    Args:
+        settings: Where the database is, and which queue.
+        connections: How many statements may run at once; more of them wait.
+        timeout_s: The longest that one call takes, whatever the database does.
+    """
+
+    def __init__(self, settings: Settings, *, connections: int = 8, timeout_s: float = 5.0) -> None:
+        self._settings, self._timeout_s = settings, timeout_s
+        self._room = asyncio.Semaphore(connections)
+        self._idle: list[AsyncConnection] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._has_tables = False
+        self._sweep_at_s = 0.0
+
+    async def take(self, who: Claimant, fingerprint: bytes, task_id: str) -> Claim:
+        """Claim a key for a task, or find out what it stands for. It is atomic: of many at once, one gets it.
+
+        Args:
+            who: Whose key.
+            fingerprint: Of the task as it was asked for.
+            task_id: The task, if nobody had the key before.
+
+        Raises:
+            DatabaseUnavailable: No database answers in time, or it does not let us in.
+            DatabaseRefused: A right is missing.
+        """
+        values = self._name(who) | {"fingerprint": fingerprint, "task_id": task_id, "lease": LEASE, "life": LIFE}
+        while True:
+            row = await self._run(_TAKE, values) or await self._run(_LOOK, values)
+            if row is not None:  # else it was given up, or swept, between the two
+                break
+        self._begin_sweep()
+        return Claim(task_id=row[0], position=row[1], leased_until=row[2], is_new=row[3], is_same=row[4])
+
+    async def settle(self, who: Claimant, claim: Claim, position: str) -> str:
+        """The task is stored: write down where.
+
+        Returns:
+            Where it stands for everybody: what was written down first.
+
+        Raises:
+            DatabaseUnavailable: No database answers in time, or it does not let us in.
+            DatabaseRefused: A right is missing.
+        """
+        row = await self._run(_SETTLE, self._name(who) | {"position": position, "task_id": claim.task_id})
+        return position if row is None else str(row[0])
+
+    async def give_up(self, who: Claimant, claim: Claim, *, may_be_stored: bool) -> None:
+        """The task was not published, as far as is known: let the next who asks do it, at once.
+
+        Args:
+            who: Whose key.
+            claim: As it was got.
+            may_be_stored: Whether the task may stand in the log all the same. If not, a new key is free again.
+
+        Raises:
+            DatabaseUnavailable: No database answers in time, or it does not let us in.
+            DatabaseRefused: A right is missing.
+        """
+        statement = _DELETE if claim.is_new and not may_be_stored else _RELEASE
+        await self._run(statement, self._name(who) | {"leased_until": claim.leased_until})
+
+    async def close(self) -> None:
+        """Close the connections that nobody uses."""
+        for task in self._tasks:
+            task.cancel()
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await connection.close()
+
+    def _name(self, who: Claimant) -> Values:
+        return {"queue": self._settings.queue, "caller": who.caller, "key": who.key}
+
+    def _begin_sweep(self) -> None:
+        """Delete old claims, in the background; only where claims are made: a gateway without keys has no database."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._sweep_at_s:
+            self._sweep_at_s = now_s + SWEEP_S
+            self._start(self._sweep())
+
+    async def _sweep(self) -> None:
+        with suppress(MabosError):  # the next time
+            while row := await self._run(_SWEEP, {"life": LIFE, "limit": _SWEPT_AT_ONCE}):
+                if row[0] < _SWEPT_AT_ONCE:
+                    return
+
+    async def _run(self, statement: LiteralString, values: Values) -> Row | None:
+        """The first row that a statement gives, if any."""
+        running = self._start(self._run_in_turn(statement, values))
+        try:
+            # not a timeout round it: psycopg takes some seconds to leave a database that is frozen
+            await asyncio.wait({running}, timeout=self._timeout_s)
+            if running.done():
+                return running.result()
+        except psycopg.Error as error:
+            raise explain(self._settings, error) from error
+        finally:
+            running.cancel()
+        raise DatabaseUnavailable(f"PostgreSQL has not answered within {self._timeout_s:g} s")
+
+    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+        return task
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; of one that nobody waits for any more nobody wants to know
+
+    async def _run_in_turn(self, statement: LiteralString, values: Values) -> Row | None:
+        async with self._room:
+            while self._idle:
+                try:
+                    return await self._run_on(self._idle.pop(), statement, values)
+                except psycopg.errors.QueryCanceled:
+                    raise
+                except psycopg.errors.UndefinedTable:
+                    self._has_tables = False
+                except (psycopg.OperationalError, psycopg.InterfaceError):
+                    pass  # lost while nobody asked: so is the next, most likely
+            return await self._run_on(await self._connect(), statement, values)
+
+    async def _run_on(self, connection: AsyncConnection, statement: LiteralString, values: Values) -> Row | None:
+        """Run it, and keep the connection for the next unless it was lost, or left in the middle."""
+        try:
+            cursor = await connection.execute(statement, values)
+            row = await cursor.fetchone() if cursor.description else None
+        except BaseException:
+            await connection.close()
+            raise
+        self._idle.append(connection)
+        return row
+
+    async def _connect(self) -> AsyncConnection:
+        if not self._has_tables:
+            await asyncio.to_thread(self._make_tables)
+            self._has_tables = True
+        connection: AsyncConnection = await psycopg.AsyncConnection.connect(
+            self._settings.database_url.get_secret_value(),
+            connect_timeout=_CONNECT_TIMEOUT_S,
+            application_name="mabos",
+            autocommit=True,
+        )
+        await connection.execute(_SESSION, (f"{round(self._timeout_s * 1000)}ms",))
+        return connection
+
+    def _make_tables(self) -> None:
+        with connect(self._settings, SCHEMA) as connection:
+            make_tables(connection)
