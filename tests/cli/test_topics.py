@@ -116,3 +116,18 @@ def test_a_file_that_is_not_there(mabos: Typed) -> None:
     done = mabos("topics", "diff", "--file", "/no/such.toml")
     assert done.code == 2
     assert "/no/such.toml" in done.error
+
+
+def test_topics_are_listed_as_they_are(mabos: Typed, settings: Settings, admin: AdminClient) -> None:
+    """A line each for people, an object each for programs; that something drifted is said beside them."""
+    topics = Queue(name=settings.queue)
+    shown = mabos("topics", "list")
+    assert (shown.code, shown.err) == (0, "")
+    lines = [line.split() for line in shown.out.splitlines()]
+    assert lines[0] == ["topic", "partitions", "replicas", "copies", "records", "kept", "drift"]
+    assert lines[1] == [topics.requests, "12", "1", "in", "sync", "0", "7.0", "d", "0"]
+    assert len(lines) == 5
+    set_retention(admin, topics.requests, "-1")
+    changed = eventually(lambda: (done := mabos("topics", "list", "-o", "ndjson")).rows()[0]["drift"] and done)
+    assert changed.rows()[0]["retention_ms"] is None
+    assert "`mabos topics diff` shows" in changed.err

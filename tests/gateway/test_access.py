@@ -210,6 +210,8 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, dict[str, Any]]] = {
         Scope.OPS_READ,
         {"params": dict.fromkeys(("since", "until"), "2030-01-01T00:00:00Z")},
     ),
+    ("get", "/api/workers"): (Scope.OPS_READ, {}),
+    ("get", "/api/topics"): (Scope.OPS_READ, {}),
     ("get", "/metrics"): (Scope.OPS_READ, {}),
     ("get", "/healthz"): (None, {}),
     ("get", "/readyz"): (None, {}),

@@ -124,6 +124,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List workers
+         * @description The members of a group that does the tasks of the queue, their partitions, and what waits there.
+         *
+         *     What is in a worker's hand counts as waiting, until its offset is committed. A group that is empty, or not
+         *     there, is an answer without members.
+         */
+        get: operations["list_workers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/topics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List topics
+         * @description The topics of the queue: what they hold, whether all copies are there, and what is not as wanted.
+         */
+        get: operations["list_topics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}": {
         parameters: {
             query?: never;
@@ -882,6 +925,80 @@ export interface components {
             positions: components["schemas"]["TaskPositions"];
         };
         /**
+         * Topic
+         * @description A topic of the queue; of one that is missing, what is wanted.
+         */
+        Topic: {
+            /**
+             * Name
+             * @example mabos.tasks.requests
+             */
+            name: string;
+            /** Exists */
+            exists: boolean;
+            /**
+             * Partitions
+             * @example 12
+             */
+            partitions: number;
+            /**
+             * Replicas
+             * @description Copies of each partition.
+             * @example 3
+             */
+            replicas: number;
+            /**
+             * Records
+             * @description Offsets from the oldest record to the end; null while a partition has no leader.
+             * @example 1042
+             */
+            records: number | null;
+            /**
+             * Retention Ms
+             * @description How long it keeps a record; null for ever.
+             * @example 604800000
+             */
+            retention_ms: number | null;
+            /**
+             * Cleanup Policy
+             * @example delete
+             */
+            cleanup_policy: string;
+            /**
+             * In Sync
+             * @description Whether it is there with all its copies.
+             */
+            in_sync: boolean;
+            /**
+             * Lagging Partitions
+             * @description Partitions with a copy that is behind, or away.
+             * @example 0
+             */
+            lagging_partitions: number;
+            /**
+             * Leaderless Partitions
+             * @description Partitions that nobody can write or read.
+             * @example 0
+             */
+            leaderless_partitions: number;
+            /**
+             * Drift
+             * @description What is not as wanted, a line each; `mabos topics apply` mends what is safe to mend.
+             * @example [
+             *       "retention.ms is 1000, wanted 604800000"
+             *     ]
+             */
+            drift: string[];
+        };
+        /**
+         * TopicList
+         * @description The topics of the queue.
+         */
+        TopicList: {
+            /** Topics */
+            topics: components["schemas"]["Topic"][];
+        };
+        /**
          * Traffic
          * @description What was asked and answered in some time.
          */
@@ -1015,6 +1132,116 @@ export interface components {
             progress: {
                 [key: string]: unknown;
             } | string | null;
+        };
+        /**
+         * Worker
+         * @description A member of the group. One without partitions stands by.
+         */
+        Worker: {
+            /**
+             * Member Id
+             * @description The group's name for it.
+             * @example aUxvvVmtSPyxwg2FwO0ywg
+             */
+            member_id: string;
+            /**
+             * Client Id
+             * @description What it calls itself.
+             * @example mabos-worker
+             */
+            client_id: string;
+            /**
+             * Host
+             * @description The address that it comes from.
+             * @example 10.0.0.7
+             */
+            host: string;
+            /** Partitions */
+            partitions: components["schemas"]["WorkerPartition"][];
+            /**
+             * Lag
+             * @description How many tasks wait in its partitions.
+             * @example 2
+             */
+            lag: number;
+        };
+        /**
+         * WorkerPartition
+         * @description A partition of the requests, and how far its group is behind in it.
+         */
+        WorkerPartition: {
+            /**
+             * Partition
+             * @example 7
+             */
+            partition: number;
+            /**
+             * Lag
+             * @description How many tasks wait, those in hand included.
+             * @example 2
+             */
+            lag: number;
+            /**
+             * Committed
+             * @description The next offset that the group wants; null if it has not committed any.
+             * @example 40
+             */
+            committed: number | null;
+            /**
+             * End
+             * @description The offset that the next task will get.
+             * @example 42
+             */
+            end: number;
+            /**
+             * Expired
+             * @description How many tasks the log dropped before the group had done them.
+             * @example 0
+             */
+            expired: number;
+        };
+        /**
+         * Workers
+         * @description The workers of a group.
+         */
+        Workers: {
+            /**
+             * Group
+             * @description Null if no group has worked on the queue yet.
+             * @example mabos
+             */
+            group: string | null;
+            /**
+             * State
+             * @description What Kafka says of it, such as `stable`, `empty` or `reconciling`; `absent` if it is not there.
+             * @example stable
+             */
+            state: string;
+            /**
+             * Protocol
+             * @description `consumer` (KIP-848) or `classic`; null if the group is absent.
+             * @example consumer
+             */
+            protocol: string | null;
+            /** Members */
+            members: components["schemas"]["Worker"][];
+            /**
+             * Unassigned
+             * @description Partitions that no member has.
+             */
+            unassigned: components["schemas"]["WorkerPartition"][];
+            /**
+             * Lag
+             * @description How many tasks wait in all partitions.
+             * @example 2
+             */
+            lag: number;
+            /**
+             * Others
+             * @description Other groups that read the queue's requests.
+             * @example []
+             */
+            others: string[];
         };
     };
     responses: never;
@@ -1709,6 +1936,157 @@ export interface operations {
                 };
             };
             /** @description Kafka is away, or as many streams are open as there may be: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workers: {
+        parameters: {
+            query?: {
+                /** @description This consumer group; without it, the one with the most members. */
+                group?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workers"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Kafka is away, or the queue's topics are: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_topics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TopicList"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Kafka is away, or the queue's topics are: try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -66,7 +66,7 @@ def _print(groups: Sequence[GroupLag], queue: str, output: Output) -> None:
     if not groups:
         print_note(f"no consumer group has read queue {queue} yet: start one with `mabos worker run`")
     for group in groups:
-        print_line(f"group {group.group}: {group.state}, {_count(group.members, 'member')}")
+        print_line(f"group {group.group}: {group.state}, {_count(len(group.members), 'member')}")
         if not group.partitions:
             print_note(f"it has committed nothing in queue {queue}, and reads none of its topics")
         for topic in dict.fromkeys(place.topic for place in group.partitions):
@@ -99,7 +99,7 @@ def _to_json(group: GroupLag) -> dict[str, Any]:
     return {
         "group": group.group,
         "state": group.state,
-        "members": group.members,
+        "members": len(group.members),
         "lag": group.lag_records,
         "oldest_age_s": age_s(group.oldest_at_ms),
         "partitions": [

@@ -24,6 +24,7 @@ from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.idempotency import Idempotency
 from mabos.gateway.metrics import Metrics, metrics_routes
 from mabos.gateway.observing import Observed
+from mabos.gateway.operations import Operations, operation_routes
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
 from mabos.gateway.rates import Rates
@@ -113,6 +114,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     producer = LazyProducer(settings, parts.producer)
     responses = Responses(settings, parts.tail)
     view, claims = AsyncTaskView(settings), ClaimStore(settings)
+    operations = Operations(settings)
     limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=parts.body_timeout_s)
 
     @asynccontextmanager
@@ -124,6 +126,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         await responses.stop()
         await view.close()
         await claims.close()
+        operations.stop()
 
     app = Gateway(
         title="MABOS gateway",
@@ -151,6 +154,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(batch_routes(producer, metrics, app.waiting, limits))
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))
+    app.include_router(operation_routes(operations))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from mabos.gateway.errors import Refused
+from mabos.gateway.looks import SharedLook
 from mabos.gateway.models import Health, Problem, Ready
 from mabos.gateway.producer import LazyProducer
 from mabos.kafka.admin import Cluster
@@ -16,8 +17,6 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.errors import MabosError
 
-REMEMBER_S = 1.0
-"""How long a look at Kafka counts: anybody may ask, and each look costs the broker something."""
 _LOOK_S = 2.0
 
 Look = Callable[[], None]
@@ -52,9 +51,7 @@ class Readiness:
     """
 
     def __init__(self, producer: LazyProducer, look: Look, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._producer, self._look, self._clock = producer, look, clock
-        self._looking: asyncio.Task[str | None] | None = None
-        self._looked_at = float("-inf")
+        self._producer, self._kafka = producer, SharedLook(look, clock=clock)
 
     async def missing(self) -> list[tuple[str, str]]:
         """Pairs of a missing part, ``schema_registry`` or ``kafka``, and what is wrong with it; empty when ready."""
@@ -70,18 +67,10 @@ class Readiness:
         return None
 
     async def _missing_kafka(self) -> str | None:
-        looking = self._looking
-        if looking is None or (looking.done() and self._clock() >= self._looked_at + REMEMBER_S):
-            looking = self._looking = asyncio.get_running_loop().create_task(self._look_now())
-        return await asyncio.shield(looking)  # shared: one that leaves must not end it for the others
-
-    async def _look_now(self) -> str | None:
         try:
-            await asyncio.to_thread(self._look)
+            await self._kafka.get()
         except MabosError as error:
             return str(error)
-        finally:
-            self._looked_at = self._clock()
         return None
 
 

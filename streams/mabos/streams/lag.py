@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mabos.consumers.log import read_log
@@ -19,6 +19,8 @@ class Member:
 
     member_id: str
     """The group's name for it."""
+    client_id: str
+    """What it calls itself."""
     host: str
     """The address that it comes from."""
 
@@ -67,8 +69,10 @@ class GroupLag:
     group: str
     state: str
     """What Kafka says of it, such as ``stable`` or ``empty``."""
-    members: int
-    """How many consumers belong to it."""
+    protocol: str
+    """How its partitions are shared out: ``consumer`` is KIP-848, ``classic`` what was before."""
+    members: tuple[Member, ...]
+    """The consumers that belong to it, also those that have no partition."""
     partitions: tuple[PartitionLag, ...]
 
     @property
@@ -88,12 +92,16 @@ class LagMeter:
     Args:
         settings: Where Kafka is, and the queue.
         cluster: The same Kafka.
+        topics: Some topics of the queue; None for all of them.
+        finds_ages: Whether it reads since when the oldest record waits.
     """
 
-    def __init__(self, settings: Settings, cluster: Cluster) -> None:
-        self._settings, self._cluster = settings, cluster
+    def __init__(
+        self, settings: Settings, cluster: Cluster, *, topics: Sequence[str] | None = None, finds_ages: bool = True
+    ) -> None:
+        self._settings, self._cluster, self._finds_ages = settings, cluster, finds_ages
         queue = Queue(name=settings.queue)
-        self._topics = (queue.requests, queue.responses, queue.dead_letters, queue.controls)
+        self._topics = topics or (queue.requests, queue.responses, queue.dead_letters, queue.controls)
 
     def measure(self, group: str) -> GroupLag:
         """The lag of one group, in each topic of the queue that it reads.
@@ -104,10 +112,13 @@ class LagMeter:
             UnknownGroup: There is no such group.
         """
         found = self._cluster.describe_group(group)
+        members = [
+            Member(member_id=one.member_id, client_id=one.client_id, host=one.host.lstrip("/")) for one in found.members
+        ]
         holders = {
-            (place.topic, place.partition): Member(member_id=member.member_id, host=member.host.lstrip("/"))
-            for member in found.members
-            for place in member.assignment.topic_partitions
+            (place.topic, place.partition): member
+            for member, one in zip(members, found.members, strict=True)
+            for place in one.assignment.topic_partitions
         }
         committed = self._cluster.committed_offsets(group)  # before the ends: what comes meanwhile is lag, never less
         read = {topic for topic, _ in holders} | committed.keys()
@@ -117,8 +128,13 @@ class LagMeter:
             if topic in read
             for place in self._look(topic, committed.get(topic, {}), holders)
         ]
-        state = found.state.name.lower().replace("_", " ")
-        return GroupLag(group=group, state=state, members=len(found.members), partitions=tuple(partitions))
+        return GroupLag(
+            group=group,
+            state=found.state.name.lower().replace("_", " "),
+            protocol=found.type.name.lower(),
+            members=tuple(members),
+            partitions=tuple(partitions),
+        )
 
     def measure_all(self) -> list[GroupLag]:
         """The lag of each group that reads a topic of the queue; errors as :meth:`measure`."""
@@ -152,6 +168,8 @@ class LagMeter:
 
     def _find_times(self, topic: str, offsets: Mapping[int, int]) -> dict[int, int]:
         """When the records at these offsets were stored; one that is no record, or cannot be read, is missing."""
+        if not self._finds_ages:
+            return {}
         one_each = {partition: offset + 1 for partition, offset in offsets.items()}
         try:
             return {

@@ -35,6 +35,8 @@ _PASSING = frozenset(
 
 _PASSING_PAUSE_S = 0.05
 
+_HIDDEN = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError.GROUP_AUTHORIZATION_FAILED})
+
 _REFUSALS = frozenset(
     {
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -96,6 +98,21 @@ class Cluster:
             )
             for name in present
         }
+
+    def count_lagging(self, names: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """Of each topic that is there: how many partitions have a copy that is behind, and how many no leader.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        topics = self._metadata().topics
+        found: dict[str, tuple[int, int]] = {}
+        for name in names:
+            if name in topics and topics[name].error is None:
+                places = topics[name].partitions.values()
+                behind = sum(len(place.isrs) < len(place.replicas) for place in places)
+                found[name] = behind, sum(place.leader < 0 for place in places)
+        return found
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The offset that the next record of each partition will get.
@@ -174,6 +191,28 @@ class Cluster:
         if found.state is ConsumerGroupState.DEAD:  # so older brokers say that there is none
             raise UnknownGroup(group, self.list_groups())
         return found
+
+    def count_members(self, groups: Sequence[str], topic: str) -> dict[str, int]:
+        """How many members of each of these groups have a partition of a topic; groups that have none are missing.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+        """
+        counts: dict[str, int] = {}
+        if not groups:
+            return counts
+        asked = self._admin.describe_consumer_groups(list(groups), request_timeout=self._timeout_s)
+        for group, future in asked.items():
+            try:
+                members = future.result(self._timeout_s + 1).members
+            except KafkaException as error:
+                if error.args[0].code() in _HIDDEN:  # gone meanwhile, or none of our business
+                    continue
+                raise self._explain(error) from error
+            count = sum(any(place.topic == topic for place in one.assignment.topic_partitions) for one in members)
+            if count:
+                counts[group] = count
+        return counts
 
     def committed_offsets(self, group: str) -> dict[str, dict[int, int]]:
         """The next offset that a group wants, by topic and partition; only where it has committed one.
