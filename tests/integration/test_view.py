@@ -8,9 +8,10 @@ import pytest
 from pydantic import SecretStr
 
 from mabos.kafka.settings import Settings
+from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
 from mabos.schemas.events import Status, TaskError, TaskResponse
-from mabos.streams.database import ensure_view, live_schema
+from mabos.streams.database import connect, ensure_view, live_schema
 from mabos.streams.local_database import LocalDatabase
 from tests.support.platform import Platform
 from tests.support.view import Answerer, is_caught_up, read_one, read_rows, rebuild_and_compare, running
@@ -72,6 +73,37 @@ def test_poison_is_noted_and_passed(settings: Settings) -> None:
         wait(lambda: read_one(settings, "SELECT state FROM tasks") == ("completed",))
     found = read_one(settings, 'SELECT topic, partition, "offset", code FROM poisoned')
     assert found == (answerer.topic, 3, 0, "bad_magic")
+
+
+def test_a_letter_of_anything_whatsoever_is_taken_in(settings: Settings) -> None:
+    """Whatever its value, key and headers are, it becomes a row, and the view a rebuild makes is the same."""
+    answerer = Answerer(settings)
+    topic = Queue(name=settings.queue).dead_letters
+    odd: tuple[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]], ...] = (
+        (None, None, []),
+        (b"\xff", b"\x00\x00\x00\x00\x01junk", [("mabos-error-code", None), ("mabos-task-id", b"t")]),
+        (b"a", b"L" * 100_000, [("mabos-error-code", b"bad_magic"), ("mabos-error", b"\x00\xff" * 3000)]),
+        (b"a", b"\x00\x7f\xff\xff\xff1", [("mabos-error-code", b"handler_failed"), ("mabos-task-id", b"t")]),
+    )
+    for key, value, headers in odd:
+        answerer.producer.produce(topic, value=value, key=key, headers=headers, partition=3)
+    answerer.flush()
+    with running(settings) as projector:
+        wait(lambda: is_caught_up(settings))
+        assert (projector.records, projector.poisoned) == (len(odd), 0)
+    rows = [(row["offset"], row["code"], row["agent_id"], row["task_id"]) for row in read_letters(settings)]
+    assert rows == [
+        *((0, "unknown", None, None), (1, "unknown", None, "t")),
+        *((2, "bad_magic", "a", None), (3, "handler_failed", "a", "t")),
+    ]
+    rebuild_and_compare(settings, wait)
+
+
+def read_letters(settings: Settings) -> list[dict[str, object]]:
+    with connect(settings, live_schema(settings.queue)) as connection:
+        cursor = connection.execute('SELECT * FROM dead_letters ORDER BY "offset"')
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
 
 
 def test_the_database_may_go_and_come_back(settings: Settings, database: LocalDatabase) -> None:

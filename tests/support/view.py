@@ -18,7 +18,7 @@ from mabos.schemas.events import TaskResponse
 from mabos.streams.database import connect, drop_generation, ensure_view, live_schema
 from mabos.streams.projector import Projector
 
-TABLES = ("tasks", "agent_minutes", "poisoned")
+TABLES = ("tasks", "agent_minutes", "poisoned", "dead_letters")
 
 
 def read_rows(settings: Settings, schema: str | None = None) -> dict[str, list[tuple[Any, ...]]]:
@@ -40,9 +40,7 @@ def is_caught_up(settings: Settings) -> bool:
     """Whether the view has read all that the topics hold."""
     cluster, queue = Cluster(settings), Queue(name=settings.queue)
     ends = {
-        (topic, partition): offset
-        for topic in (queue.requests, queue.responses, queue.controls)
-        for partition, offset in cluster.end_offsets(topic).items()
+        (topic, partition): offset for topic in queue.topics for partition, offset in cluster.end_offsets(topic).items()
     }
     ensure_view(settings, live_schema(settings.queue))
     with connect(settings, live_schema(settings.queue)) as connection:
@@ -68,7 +66,7 @@ class Answerer:
     def __init__(self, settings: Settings) -> None:
         self.topic = Queue(name=settings.queue).responses
         self._codec = Codec.for_topic(RESPONSE, self.topic, open_registry(settings))
-        self._producer = Producer(librdkafka_config(settings, "producer"))
+        self.producer = Producer(librdkafka_config(settings, "producer"))
 
     def answer(self, partition: int, response: TaskResponse, *, flush: bool = True) -> None:
         """Publish a response."""
@@ -76,13 +74,13 @@ class Answerer:
 
     def publish(self, partition: int, value: bytes, *, flush: bool = True) -> None:
         """Publish any bytes as a response."""
-        self._producer.produce(self.topic, value=value, partition=partition)
+        self.producer.produce(self.topic, value=value, partition=partition)
         if flush:
             self.flush()
 
     def flush(self) -> None:
         """Wait until all of them are stored."""
-        assert self._producer.flush(60) == 0
+        assert self.producer.flush(60) == 0
 
 
 @contextmanager

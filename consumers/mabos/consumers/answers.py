@@ -13,7 +13,11 @@ MARK_HEADER = "mabos-mark"
 """On an ``in_progress`` response: the task began as a suspect (see :mod:`mabos.consumers.ledger`)."""
 
 _LONG_KEY_BYTES = 65_536
-_OWN_HEADERS = ("mabos-error-code", "mabos-error", "mabos-origin", "mabos-attempts", "mabos-task-id")
+LETTER_CODE = "mabos-error-code"
+"""On a dead letter: the first of the headers that its worker adds after those of the record."""
+_OWN_HEADERS = (LETTER_CODE, "mabos-error", "mabos-origin", "mabos-attempts", "mabos-task-id")
+LETTER_HEADERS = frozenset((*_OWN_HEADERS, "mabos-left-out"))
+"""All that a worker may add."""
 
 
 class Answers:
@@ -46,7 +50,7 @@ class Answers:
     def bury(self, job: Job, code: str, cause: str) -> Record:
         """A dead letter: raw key, value and headers, with cause and origin in headers of their own."""
         own: Headers = [
-            ("mabos-error-code", code.encode()),
+            (LETTER_CODE, code.encode()),
             ("mabos-error", shorten(cause).encode()),
             ("mabos-origin", str(job.position(self._requests)).encode()),
         ]
@@ -67,6 +71,8 @@ class Answers:
 def shrink_letter(letter: Record) -> Record:
     """What is kept of a dead letter that is too large: where the record stands, and what was wrong with it."""
     key = letter.key if letter.key is not None and len(letter.key) <= _LONG_KEY_BYTES else None
-    kept = [header for header in letter.headers or () if header[0] in _OWN_HEADERS][-len(_OWN_HEADERS) :]
+    headers = letter.headers or []
+    begin = max((n for n, (name, _) in enumerate(headers) if name == LETTER_CODE), default=len(headers))
+    kept = [header for header in headers[begin:] if header[0] in _OWN_HEADERS]
     left_out = f"a value of {len(letter.value or b'')} bytes and its headers: too large for a dead letter"
     return letter._replace(key=key, value=None, headers=[*kept, ("mabos-left-out", left_out.encode())])

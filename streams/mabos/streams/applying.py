@@ -37,11 +37,11 @@ def _apply_one_by_one(store: Store, batch: Batch, claims: dict[Place, Claim]) ->
         try:
             store.apply(alone, claims)
         except RecordRefused as error:
-            (entry,) = alone.entries
+            entry = alone.entries[0] if alone.entries else alone.letters[0]
             position = f"{entry.place.topic}:{entry.place.partition}:{entry.offset}"
             log.warning("record refused by the database", position=position, cause=str(error))
             cause = as_text(str(error))
-            alone.entries = []
+            alone.entries, alone.letters = [], []
             alone.poison = [
                 Poison(place=entry.place, offset=entry.offset, at_ms=entry.at_ms, code="database", cause=cause)
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mabos.streams.letter_rows import LetterRow
 from mabos.streams.places import Place
 from mabos.streams.task_rows import Entry
 
@@ -31,6 +32,8 @@ class Batch:
     """Events, those of one partition in the order of its log."""
     poison: list[Poison] = field(default_factory=list)
     """What could not be read."""
+    letters: list[LetterRow] = field(default_factory=list)
+    """Dead letters."""
     ends: dict[Place, int] = field(default_factory=dict)
     """The offset after the last record of each partition."""
     records: int = 0
@@ -42,11 +45,13 @@ class Batch:
 
     def records_of_its_own(self) -> Iterator[Batch]:
         """The same records, a batch for each, and at last what its offsets pass besides."""
-        found: list[Entry | Poison] = [*self.entries, *self.poison]
+        found: list[Entry | Poison | LetterRow] = [*self.entries, *self.poison, *self.letters]
         for record in sorted(found, key=lambda record: (record.place, record.offset)):
             alone = Batch(ends={record.place: record.offset + 1}, records=1)
             if isinstance(record, Poison):
                 alone.poison.append(record)
+            elif isinstance(record, LetterRow):
+                alone.letters.append(record)
             else:
                 alone.entries.append(record)
             yield alone

@@ -20,9 +20,10 @@ from mabos.streams.errors import DatabaseRefused, DatabaseUnavailable, ViewMissi
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
-VIEW_SQL = Path(__file__).with_name("sql") / "view.sql"
+_FOLDER = Path(__file__).with_name("sql")
+VIEW_SQL, LETTERS_SQL = _FOLDER / "view.sql", _FOLDER / "dead_letters.sql"
 VERSION = 1
-"""The version of ``view.sql``."""
+"""The version of ``view.sql``; what was added beside it later is made where it is missing."""
 
 _CONNECT_TIMEOUT_S = 5
 _OLDEST = 150_000
@@ -102,6 +103,8 @@ def ensure_view(settings: Settings, schema: str) -> None:
             if not _find_version(connection, schema):
                 connection.execute(VIEW_SQL.read_bytes())
             require_version(connection, schema)
+            if not _has_table(connection, schema, "dead_letters"):
+                connection.execute(LETTERS_SQL.read_bytes())
     except psycopg.Error as error:
         raise explain(settings, error) from error
 
@@ -198,10 +201,14 @@ def _has_schema(connection: Connection, schema: str) -> bool:
     return found is not None
 
 
+def _has_table(connection: Connection, schema: str, table: str) -> bool:
+    found = connection.execute("SELECT to_regclass(%s)", (f'"{schema}".{table}',)).fetchone()
+    return found is not None and found[0] is not None
+
+
 def _find_version(connection: Connection, schema: str) -> int:
     """The version of the tables in a schema; 0 if there are none."""
-    found = connection.execute("SELECT to_regclass(%s)", (f'"{schema}".view_version',)).fetchone()
-    if found is None or found[0] is None:
+    if not _has_table(connection, schema, "view_version"):
         return 0
     row = connection.execute("SELECT version FROM view_version").fetchone()
     return 0 if row is None else int(row[0])

@@ -1,7 +1,7 @@
 """Membership: which partitions the group gives to this projector.
 
 The group is only asked whose turn it is. It subscribes to the requests; whoever gets partition n of them reads
-partition n of all three topics, by an assignment of its own (:mod:`mabos.streams.reader`). So a task's records come to
+partition n of all four topics, by an assignment of its own (:mod:`mabos.streams.reader`). So a task's records come to
 one projector, whichever assignor the group has; KIP-848's ``uniform`` promises nothing about two topics.
 """
 

@@ -91,7 +91,7 @@ class Projector:
         try:
             ensure_view(self._settings, self._schema)
             cluster = Cluster(self._settings, timeout_s=_FIRST_ANSWER_S)
-            for topic in (self._queue.requests, self._queue.responses, self._queue.controls):
+            for topic in self._queue.topics:
                 cluster.end_offsets(topic)
             self._membership.join()
             while not self._is_stopping:

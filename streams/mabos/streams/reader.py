@@ -22,6 +22,7 @@ from mabos.schemas.codec import Codec
 from mabos.schemas.errors import DecodeError, RegistryUnavailable
 from mabos.schemas.registry import SchemaRegistry
 from mabos.streams.batch import Batch, Poison
+from mabos.streams.letter_rows import Letter, LetterRow, to_row
 from mabos.streams.places import Claim, Place
 from mabos.streams.task_rows import Entry, as_text
 
@@ -45,18 +46,18 @@ class Reader:
     """
 
     def __init__(self, settings: Settings, registry: SchemaRegistry, *, batch_records: int) -> None:
-        topics = event_types(Queue(name=settings.queue))
+        self._queue = queue = Queue(name=settings.queue)
         self._codecs: dict[str, Codec[Any]] = {
-            topic: Codec.for_topic(event_type, topic, registry) for topic, event_type in topics.items()
+            topic: Codec.for_topic(event_type, topic, registry) for topic, event_type in event_types(queue).items()
         }
         self._consumer = Consumer(librdkafka_config(settings, "reader", client_id="mabos-view-reader"))
         self._batch_records = batch_records
         self._next: dict[Place, int] = {}
-        self._holds = {topic: Holds(_HOLD_S) for topic in topics}
+        self._holds = {topic: Holds(_HOLD_S) for topic in queue.topics}
 
     def places(self, partitions: frozenset[int]) -> set[Place]:
         """These partitions of all topics."""
-        return {Place(topic, partition) for topic in self._codecs for partition in partitions}
+        return {Place(topic, partition) for topic in self._queue.topics for partition in partitions}
 
     def assign(self, claims: Mapping[Place, Claim]) -> None:
         """Read these from now on, and nothing else; what is not applied yet comes again."""
@@ -121,7 +122,11 @@ class Reader:
             return
         at_ms = message.timestamp()[1]
         try:
-            event = self._codecs[topic].decode(message.value())
+            if topic == self._queue.dead_letters:
+                batch.letters.append(self._read_letter(message, place, offset))
+            else:
+                event = self._codecs[topic].decode(message.value())
+                batch.entries.append(Entry(event, place, offset, at_ms, message.headers()))  # type: ignore[arg-type]  # its values are bytes
         except RegistryUnavailable as cause:
             log.warning(
                 "partition held: writer schema unknown", position=f"{topic}:{partition}:{offset}", cause=str(cause)
@@ -133,7 +138,16 @@ class Reader:
             log.warning("record not decodable", position=f"{topic}:{partition}:{offset}", cause=str(cause))
             told = as_text(str(cause))[:_MAX_CAUSE_CHARS]
             batch.poison.append(Poison(place=place, offset=offset, at_ms=at_ms, code=cause.code, cause=told))
-        else:
-            batch.entries.append(Entry(event, place, offset, at_ms, message.headers()))  # type: ignore[arg-type]  # its values are bytes
         batch.ends[place] = self._next[place] = offset + 1
         batch.records += 1
+
+    def _read_letter(self, message: Message, place: Place, offset: int) -> LetterRow:
+        letter = Letter(
+            place=place,
+            offset=offset,
+            at_ms=max(0, message.timestamp()[1]),
+            key=message.key(),
+            value=message.value(),
+            headers=message.headers() or (),  # type: ignore[arg-type]  # as above
+        )
+        return to_row(letter, self._codecs[self._queue.requests].decode)

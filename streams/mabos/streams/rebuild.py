@@ -134,7 +134,7 @@ class Rebuild:
     def _read_offsets(self) -> tuple[dict[Place, int], dict[Place, int]]:
         begins: dict[Place, int] = {}
         ends: dict[Place, int] = {}
-        for topic in (self._queue.requests, self._queue.responses, self._queue.controls):
+        for topic in self._queue.topics:
             begins |= {Place(topic, number): offset for number, offset in self._cluster.begin_offsets(topic).items()}
             ends |= {Place(topic, number): offset for number, offset in self._cluster.end_offsets(topic).items()}
         return begins, {place: end if end > begins[place] else 0 for place, end in ends.items()}

@@ -15,6 +15,7 @@ import psycopg
 
 from mabos.streams.batch import Batch, Poison
 from mabos.streams.database import Connection
+from mabos.streams.letter_rows import LetterRow
 from mabos.streams.places import Claim, Place
 from mabos.streams.references import Reference
 from mabos.streams.task_rows import OUTCOMES, Changes, Key, MinuteKey, MinuteRow, TaskRow, fold
@@ -27,6 +28,9 @@ _TASK_COLUMNS = (
     "parent_agent_id, replay_of_task_id, replay_of_agent_id, redrive_of_task_id, redrive_of_agent_id, "
     "error_code, error_message, cancel_reason, payload, result, progress"
 )
+_LETTER_COLUMNS = (
+    'dead_at, "offset", partition, attempts, is_whole, code, message, cause_id, agent_id, task_id, action, origin'
+)
 _NOBODY = (None, None)
 
 
@@ -37,7 +41,7 @@ def read_sql(name: str) -> LiteralString:
 
 _FIND_TASKS, _WRITE_TASKS, _WRITE_MINUTES = map(read_sql, ("find_tasks", "write_tasks", "write_minutes"))
 _MOVE, _TAKE, _STAGING = map(read_sql, ("move_partitions", "take_partitions", "staging"))
-_FORGET = read_sql("forget_tasks")
+_FORGET, _FORGET_LETTERS = map(read_sql, ("forget_tasks", "forget_letters"))
 
 
 class Fenced(Exception):
@@ -102,13 +106,16 @@ class Store:
             return
 
     def forget_before(self, limit: datetime, *, at_most: int) -> int:
-        """Delete the oldest tasks and minutes from before a moment.
+        """Delete the oldest tasks, dead letters and minutes from before a moment.
 
         Returns:
-            How many tasks were deleted; fewer than ``at_most`` when no more are left.
+            How many tasks were deleted, or letters if those were more; fewer than ``at_most`` when no more are left.
         """
         with self._connection.transaction():
-            deleted = self._connection.execute(_FORGET, (limit, at_most)).rowcount
+            deleted = max(
+                self._connection.execute(statement, (limit, at_most)).rowcount
+                for statement in (_FORGET, _FORGET_LETTERS)
+            )
             self._connection.execute("DELETE FROM agent_minutes WHERE minute < %s", (limit,))
         return deleted
 
@@ -132,6 +139,8 @@ class Store:
             raise Fenced
         if batch.entries:
             self._write(fold(batch.entries, self._find({entry.key for entry in batch.entries})))
+        if batch.letters:
+            self._file(batch.letters)
         if batch.poison:
             self._note(batch.poison)
 
@@ -152,6 +161,20 @@ class Store:
                     for key, minute in changes.minutes.items():
                         copy.write_row(_to_minute_values(key, minute))
                 cursor.execute(_WRITE_MINUTES)
+
+    def _file(self, letters: Sequence[LetterRow]) -> None:
+        with (
+            self._connection.cursor() as cursor,
+            cursor.copy(f"COPY dead_letters ({_LETTER_COLUMNS}) FROM STDIN") as copy,
+        ):
+            for row in letters:
+                copy.write_row(
+                    (
+                        *(datetime.fromtimestamp(row.at_ms / 1000, UTC), row.offset, row.place.partition, row.attempts),
+                        *(row.is_whole, row.code, row.message, row.cause_id, row.agent_id, row.task_id, row.action),
+                        row.origin,
+                    )
+                )
 
     def _note(self, poison: Sequence[Poison]) -> None:
         values = [

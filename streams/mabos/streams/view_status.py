@@ -72,7 +72,7 @@ def read_view_status(settings: Settings, cluster: Cluster) -> ViewStatus:
     except psycopg.Error as error:
         raise explain(settings, error) from error
     places = {}
-    for topic in (queue.requests, queue.responses, queue.controls):
+    for topic in queue.topics:
         begins = cluster.begin_offsets(topic)
         for partition, end in sorted(cluster.end_offsets(topic).items()):
             next_offset, applied_at = reached.get(Place(topic, partition), (0, None))

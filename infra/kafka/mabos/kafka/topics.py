@@ -39,6 +39,11 @@ class Queue:
         """Where cancels are said."""
         return f"mabos.{self.name}.controls"
 
+    @property
+    def topics(self) -> tuple[str, str, str, str]:
+        """All four."""
+        return self.requests, self.responses, self.dead_letters, self.controls
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopicSpec:
