@@ -247,6 +247,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dead-letters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List dead letters
+         * @description Dead letters, newest first. Those of no known agent are shown to callers who may reach all agents.
+         */
+        get: operations["list_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Group dead letters
+         * @description The causes of dead letters: code, action, and message but for numbers, ids and quoted parts.
+         */
+        get: operations["group_dead_letters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/{position}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a dead letter
+         * @description A dead letter with its record, read from the log, and the stack of the exception that was raised.
+         */
+        get: operations["show_dead_letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -518,6 +578,174 @@ export interface components {
             status: "ok";
         };
         /**
+         * Letter
+         * @description A dead letter: a record that no handler could handle.
+         */
+        Letter: {
+            /**
+             * Position
+             * @description topic:partition:offset of the letter.
+             * @example mabos.tasks.dead-letters:7:3
+             */
+            position: string;
+            /**
+             * Dead At
+             * Format: date-time
+             */
+            dead_at: string;
+            /**
+             * Code
+             * @description Why, a word for programs.
+             * @example handler_failed
+             */
+            code: string;
+            /**
+             * Message
+             * @description Why, a line for people.
+             * @example ValueError: no such customer
+             */
+            message: string;
+            /**
+             * Cause Id
+             * @description The same for all letters of one cause.
+             * @example 9f86d081884c7d65
+             */
+            cause_id: string;
+            /**
+             * Agent Id
+             * @description The agent, or what the record says is one; null where none is known.
+             * @example agent_1
+             */
+            agent_id: string | null;
+            /**
+             * Task Id
+             * @description The task; null where the record was not decodable.
+             * @example 1
+             */
+            task_id: string | null;
+            /**
+             * Action
+             * @description The payload's `action`.
+             * @example test
+             */
+            action: string | null;
+            /**
+             * Attempts
+             * @description How many attempts were made.
+             * @example 3
+             */
+            attempts: number | null;
+            /**
+             * Origin
+             * @description Where the request stands.
+             * @example mabos.tasks.requests:7:42
+             */
+            origin: string | null;
+            /**
+             * Redriven
+             * @description The tasks that do its own again, the newest first.
+             */
+            redriven: components["schemas"]["RedrivenTask"][];
+            /**
+             * Can Redrive
+             * @description Whether it can be redriven, as far as the view knows.
+             */
+            can_redrive: boolean;
+            /**
+             * Why Not
+             * @description Why it cannot be.
+             * @example null
+             */
+            why_not: string | null;
+        };
+        /**
+         * LetterGroup
+         * @description What dead letters of one cause have in common.
+         */
+        LetterGroup: {
+            /**
+             * Cause Id
+             * @example 9f86d081884c7d65
+             */
+            cause_id: string;
+            /**
+             * Code
+             * @description A word for programs.
+             * @example handler_failed
+             */
+            code: string;
+            /**
+             * Message
+             * @description That of the newest.
+             * @example ValueError: no such customer
+             */
+            message: string;
+            /**
+             * Action
+             * @example test
+             */
+            action: string | null;
+            /**
+             * Count
+             * @description How many letters.
+             * @example 12
+             */
+            count: number;
+            /**
+             * Waiting
+             * @description Of those, letters that were not redriven.
+             * @example 12
+             */
+            waiting: number;
+            /**
+             * Agents
+             * @description How many agents they are of.
+             * @example 3
+             */
+            agents: number;
+            /**
+             * Oldest At
+             * Format: date-time
+             */
+            oldest_at: string;
+            /**
+             * Newest At
+             * Format: date-time
+             */
+            newest_at: string;
+        };
+        /**
+         * LetterGroups
+         * @description The causes of dead letters, the most frequent first, 200 at most.
+         */
+        LetterGroups: {
+            /** Groups */
+            groups: components["schemas"]["LetterGroup"][];
+        };
+        /**
+         * LetterHeader
+         * @description A header of the record, as text.
+         */
+        LetterHeader: {
+            /** Name */
+            name: string;
+            /** Value */
+            value: string;
+        };
+        /**
+         * LetterPage
+         * @description A page of dead letters, newest first.
+         */
+        LetterPage: {
+            /** Letters */
+            letters: components["schemas"]["Letter"][];
+            /**
+             * Cursor
+             * @description Ask with it for the next page; null when there is none.
+             */
+            cursor: string | null;
+        };
+        /**
          * NewTask
          * @description A task for one agent, as a caller sends it.
          * @example {
@@ -634,6 +862,27 @@ export interface components {
              * @constant
              */
             status: "ready";
+        };
+        /**
+         * RedrivenTask
+         * @description A task that does a dead letter's again.
+         */
+        RedrivenTask: {
+            /**
+             * Task Id
+             * @example 0d4c1c1e-6c3a-5b0e-9d63-6f2c0b1a9f11
+             */
+            task_id: string;
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "unasked" | "queued" | "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
         };
         /**
          * StatsPart
@@ -1026,6 +1275,124 @@ export interface components {
             };
             wait: components["schemas"]["Percentiles"];
             run: components["schemas"]["Percentiles"];
+        };
+        /**
+         * WholeLetter
+         * @description A dead letter with the record in it, read from the log; of one that the log no more has, all of that is null.
+         */
+        WholeLetter: {
+            /**
+             * Position
+             * @description topic:partition:offset of the letter.
+             * @example mabos.tasks.dead-letters:7:3
+             */
+            position: string;
+            /**
+             * Dead At
+             * Format: date-time
+             */
+            dead_at: string;
+            /**
+             * Code
+             * @description Why, a word for programs.
+             * @example handler_failed
+             */
+            code: string;
+            /**
+             * Message
+             * @description Why, a line for people.
+             * @example ValueError: no such customer
+             */
+            message: string;
+            /**
+             * Cause Id
+             * @description The same for all letters of one cause.
+             * @example 9f86d081884c7d65
+             */
+            cause_id: string;
+            /**
+             * Agent Id
+             * @description The agent, or what the record says is one; null where none is known.
+             * @example agent_1
+             */
+            agent_id: string | null;
+            /**
+             * Task Id
+             * @description The task; null where the record was not decodable.
+             * @example 1
+             */
+            task_id: string | null;
+            /**
+             * Action
+             * @description The payload's `action`.
+             * @example test
+             */
+            action: string | null;
+            /**
+             * Attempts
+             * @description How many attempts were made.
+             * @example 3
+             */
+            attempts: number | null;
+            /**
+             * Origin
+             * @description Where the request stands.
+             * @example mabos.tasks.requests:7:42
+             */
+            origin: string | null;
+            /**
+             * Redriven
+             * @description The tasks that do its own again, the newest first.
+             */
+            redriven: components["schemas"]["RedrivenTask"][];
+            /**
+             * Can Redrive
+             * @description Whether it can be redriven, as far as the view knows.
+             */
+            can_redrive: boolean;
+            /**
+             * Why Not
+             * @description Why it cannot be.
+             * @example null
+             */
+            why_not: string | null;
+            /**
+             * Stack
+             * @description The stack of the exception that its handler raised.
+             */
+            stack: string | null;
+            /**
+             * Headers
+             * @description The headers that the record had.
+             */
+            headers: components["schemas"]["LetterHeader"][];
+            /**
+             * Key
+             * @description The record's key, as text.
+             * @example agent_1
+             */
+            key: string | null;
+            /**
+             * Payload
+             * @description What was asked, where the record is decodable by now.
+             * @example {
+             *       "action": "test"
+             *     }
+             */
+            payload: {
+                [key: string]: unknown;
+            } | string | null;
+            /**
+             * Raw
+             * @description The record's value in base64; null where it was left out.
+             */
+            raw: string | null;
+            /**
+             * Schema Id
+             * @description The schema that it was written with, as it says.
+             * @example 1
+             */
+            schema_id: number | null;
         };
         /**
          * WholeTask
@@ -2401,6 +2768,274 @@ export interface operations {
             };
             /** @description The caller asks too often: `Retry-After` says when to try again. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent_id?: string | null;
+                /** @description Of this kind. */
+                action?: string | null;
+                /** @description With this code. */
+                code?: string | null;
+                /** @description Of this cause. */
+                cause?: string | null;
+                /** @description Dead then or later. */
+                since?: string | null;
+                /** @description Dead before. */
+                until?: string | null;
+                /** @description Whether a task was published that does theirs again. */
+                redriven?: boolean | null;
+                /** @description Where the page before said that it goes on. */
+                cursor?: string | null;
+                /** @description The most letters of the page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LetterPage"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    group_dead_letters: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent_id?: string | null;
+                /** @description Of this kind. */
+                action?: string | null;
+                /** @description With this code. */
+                code?: string | null;
+                /** @description Of this cause. */
+                cause?: string | null;
+                /** @description Dead then or later. */
+                since?: string | null;
+                /** @description Dead before. */
+                until?: string | null;
+                /** @description Whether a task was published that does theirs again. */
+                redriven?: boolean | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LetterGroups"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_dead_letter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description topic:partition:offset of the letter. */
+                position: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WholeLetter"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The view has no such letter. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

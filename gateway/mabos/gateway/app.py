@@ -22,6 +22,7 @@ from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.idempotency import Idempotency
+from mabos.gateway.letters import letter_routes
 from mabos.gateway.metrics import Metrics, metrics_routes
 from mabos.gateway.observing import Observed
 from mabos.gateway.operations import Operations, operation_routes
@@ -37,6 +38,7 @@ from mabos.gateway.waiting import Waiting
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import AsyncTaskProducer
+from mabos.streams.letter_contents import LetterReader
 from mabos.streams.view import AsyncTaskView
 
 _PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -157,6 +159,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(operation_routes(operations))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
+    app.include_router(letter_routes(view, Queue(name=settings.queue), LetterReader(settings)))
     app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes(app.title))

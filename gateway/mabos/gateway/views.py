@@ -30,15 +30,16 @@ from mabos.streams.view import AsyncTaskView
 CATCH_UP_S = 5.0
 """How long a reader of its own writes waits for the view."""
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
+VIEW_ANSWERS: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "A parameter is refused; `errors` names it."},
     500: {"model": Problem, "description": "Something unexpected."},
     503: {"model": Problem, "description": "The database is away, or the view is behind: try again."},
 }
+"""How a question to the view may be refused."""
 _TASK_ANSWERS: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "The view has no such task."},
     409: {"model": Problem, "description": "Several agents have a task of that name: say `agent_id`."},
-    **_ANSWERS,
+    **VIEW_ANSWERS,
 }
 
 _AGENT = Query(description="Of this agent.", min_length=1, max_length=MAX_ID_BYTES, examples=["agent_1"])
@@ -59,7 +60,7 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
     """The routes of the view. Their paths take the rest of what others have left: include them last."""
     router = APIRouter(prefix="/api")
 
-    @router.get("/tasks", response_model=TaskPage, responses=_ANSWERS, tags=["tasks"], summary="List tasks")
+    @router.get("/tasks", response_model=TaskPage, responses=VIEW_ANSWERS, tags=["tasks"], summary="List tasks")
     async def list_found(
         query: Annotated[TaskQuery, Query()],
         caller: Principal = Depends(needs(Scope.TASKS_READ)),  # noqa: B008 - FastAPI's way
@@ -67,7 +68,7 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
         """Tasks newest first, without payload and result. A search for something rare may stop early, and says so."""
         wanted = TaskFilter(
             agent_id=query.agent_id,
-            agents=_reach(caller),
+            agents=reach_of(caller),
             action=query.action,
             states=tuple(query.state),
             since=query.since,
@@ -80,7 +81,7 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
         page = await view.ask(list_tasks(wanted, cursor=query.cursor, limit=query.limit))
         shown = [task.to_json(queue, is_whole=False) for task in page.tasks]
         searched_to = None if page.searched_to is None else page.searched_to.isoformat()
-        return _show({"tasks": shown, "cursor": page.cursor, "searched_to": searched_to})
+        return show({"tasks": shown, "cursor": page.cursor, "searched_to": searched_to})
 
     @router.get(
         "/tasks/{task_id:path}",
@@ -102,16 +103,16 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
         if position is not None and not await view.ask(wait_until(_read(position, queue), CATCH_UP_S)):
             behind = f"the view has not come to {position} within {CATCH_UP_S:g} s: try again"
             raise Refused(503, behind, headers={"Retry-After": "1"})
-        found = await view.ask(find_tasks(task_id, agent_id, agents=_reach(caller)))
+        found = await view.ask(find_tasks(task_id, agent_id, agents=reach_of(caller)))
         if not found:
             raise Refused(404, "the view has no such task; one that was just accepted is there a moment later")
         task, *namesakes = found
         if namesakes:
             agents = ", ".join(task.agent_id for task in found)
             raise Refused(409, f"several agents have a task of that name: say agent_id, one of {agents}")
-        return _show(task.to_json(queue))
+        return show(task.to_json(queue))
 
-    @router.get("/agents", response_model=AgentPage, responses=_ANSWERS, tags=["operations"], summary="List agents")
+    @router.get("/agents", response_model=AgentPage, responses=VIEW_ANSWERS, tags=["operations"], summary="List agents")
     async def list_found_agents(
         window_s: Annotated[int, Query(description="How far back their traffic goes.", ge=60, le=7 * 86_400)] = 3600,
         after: Annotated[str | None, Query(description="The last id of the page before.", max_length=255)] = None,
@@ -120,11 +121,11 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
     ) -> Response:
         """Agents in the order of their ids: what waits for each, and its traffic of late."""
         found = await view.ask(
-            list_agents(agents=_reach(caller), window=timedelta(seconds=window_s), after=after, limit=limit)
+            list_agents(agents=reach_of(caller), window=timedelta(seconds=window_s), after=after, limit=limit)
         )
-        return _show({"agents": [agent.to_json() for agent in found]})
+        return show({"agents": [agent.to_json() for agent in found]})
 
-    @router.get("/stats", response_model=StatsWindow, responses=_ANSWERS, tags=["operations"], summary="Count")
+    @router.get("/stats", response_model=StatsWindow, responses=VIEW_ANSWERS, tags=["operations"], summary="Count")
     async def show_stats(
         since: Annotated[AwareDatetime, Query(description="RFC 3339, with its zone.")],
         until: Annotated[AwareDatetime, Query(description="RFC 3339, with its zone.")],
@@ -134,13 +135,14 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
         caller: Principal = Depends(needs(Scope.OPS_READ)),  # noqa: B008 - FastAPI's way
     ) -> Response:
         """What was asked and answered in a window, whole and in parts."""
-        wanted = TaskFilter(agent_id=agent_id, agents=_reach(caller), action=action, since=since, until=until)
-        return _show((await view.ask(read_stats(wanted, unit))).to_json())
+        wanted = TaskFilter(agent_id=agent_id, agents=reach_of(caller), action=action, since=since, until=until)
+        return show((await view.ask(read_stats(wanted, unit))).to_json())
 
     return router
 
 
-def _reach(caller: Principal) -> tuple[str, ...] | None:
+def reach_of(caller: Principal) -> tuple[str, ...] | None:
+    """The patterns of the agents that a caller may see; None for all."""
     return None if caller.reaches_all else caller.agents
 
 
@@ -155,11 +157,11 @@ def _link(name: str, task_id: str | None, agent_id: str | None) -> Reference | N
 
 def _read(text: str, queue: Queue) -> Position:
     position = read_position("position", text)
-    if position is None or position.topic not in (queue.requests, queue.responses, queue.controls):
+    if position is None or position.topic not in queue.topics:
         raise InvalidTask("position", f"is none of the queue {queue.name}")
     return position
 
 
-def _show(shape: Mapping[str, Any]) -> Response:
+def show(shape: Mapping[str, Any]) -> Response:
     """As it is: integers beyond 64 bits stay what they are."""
     return Response(json.dumps(shape, ensure_ascii=False, separators=(",", ":")), media_type="application/json")
