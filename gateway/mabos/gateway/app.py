@@ -18,6 +18,7 @@ from mabos.gateway.callers import caller_routes
 from mabos.gateway.cancels import cancel_routes
 from mabos.gateway.claimstore import ClaimStore
 from mabos.gateway.console import CONSOLE_FOLDER, Console
+from mabos.gateway.cors import let_in
 from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
 from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
@@ -58,11 +59,12 @@ class Gateway(FastAPI):
     metrics: Metrics
     access: Access | None
     rates: Rates
+    origins: str
 
     def build_middleware_stack(self) -> ASGIApp:
         """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
         guarded = AccessGuard(super().build_middleware_stack(), self.access, self.rates)
-        return Observed(guarded, self.metrics)
+        return Observed(let_in(guarded, self.origins), self.metrics)
 
     def begin_stop(self) -> None:
         """The server stops: end what would go on for long, so that it can finish what is in hand."""
@@ -141,6 +143,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     app.access, app.rates = parts.access, Rates(settings.gateway_rate_per_s)
+    app.origins = settings.gateway_cors_origins
     add_problem_handlers(app)
     metrics.watch(
         {
