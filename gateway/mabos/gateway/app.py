@@ -21,7 +21,7 @@ from mabos.gateway.console import CONSOLE_FOLDER, Console
 from mabos.gateway.cors import let_in
 from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
-from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
+from mabos.gateway.health import DatabaseLook, KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.idempotency import Idempotency
 from mabos.gateway.metrics import Metrics, metrics_routes
 from mabos.gateway.observing import Observed
@@ -97,6 +97,8 @@ class Parts:
     """Makes the tail of the responses, likewise."""
     kafka_look: Look | None = None
     """Looks whether Kafka answers, for ``/readyz``; by default asks the broker."""
+    database_look: Look | None = None
+    """Looks whether the database answers, likewise; by default asks it, where there is one."""
     body_timeout_s: float = 15.0
     """By when all of a body must be here."""
     access: Access | None = None
@@ -160,7 +162,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(operation_routes(operations))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
-    app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
+    kafka_look, database_look = parts.kafka_look or KafkaLook(settings), parts.database_look or DatabaseLook(settings)
+    app.include_router(health_routes(Readiness(producer, kafka_look, database_look)))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes(app.title))
     app.router.default = Console(CONSOLE_FOLDER)
