@@ -138,8 +138,8 @@ class FakeFactory:
 
 
 @dataclass(kw_only=True)
-class FakeKafka:
-    """What a look at Kafka finds."""
+class FakePart:
+    """What a look at Kafka, or at the database, finds."""
 
     error: Exception | None = None
     looks: int = 0
@@ -246,7 +246,8 @@ class Door:
 
     settings: Settings = field(default_factory=lambda: Settings(max_payload_bytes=4096))
     factory: FakeFactory = field(default_factory=FakeFactory)
-    kafka: FakeKafka = field(default_factory=FakeKafka)
+    kafka: FakePart = field(default_factory=FakePart)
+    database: FakePart = field(default_factory=FakePart)
     log: FakeLog = field(default_factory=FakeLog)
     body_timeout_s: float = 15.0
     streams: StreamLimits = field(default_factory=StreamLimits)
@@ -262,6 +263,7 @@ class Door:
                 producer=self.factory,
                 tail=self.log,
                 kafka_look=self.kafka,
+                database_look=self.database,
                 body_timeout_s=self.body_timeout_s,
                 streams=self.streams,
                 access=self.access,

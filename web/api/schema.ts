@@ -335,8 +335,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Can tasks be published?
-         * @description Looks whether Kafka answers and has the topic, and whether the request schema is known.
+         * Is all there that is needed?
+         * @description Looks whether Kafka has the topic, the request schema is known, and the database, if there is one, answers.
+         *
+         *     Without the database tasks are taken all the same, and the problem says so.
          */
         get: operations["readyz"];
         put?: never;
@@ -853,7 +855,7 @@ export interface components {
         };
         /**
          * Ready
-         * @description Tasks can be published.
+         * @description All is there.
          */
         Ready: {
             /**

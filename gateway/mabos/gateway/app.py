@@ -18,9 +18,10 @@ from mabos.gateway.callers import caller_routes
 from mabos.gateway.cancels import cancel_routes
 from mabos.gateway.claimstore import ClaimStore
 from mabos.gateway.console import CONSOLE_FOLDER, Console
+from mabos.gateway.cors import let_in
 from mabos.gateway.docs import docs_routes
 from mabos.gateway.events import event_routes
-from mabos.gateway.health import KafkaLook, Look, Readiness, health_routes
+from mabos.gateway.health import DatabaseLook, KafkaLook, Look, Readiness, health_routes
 from mabos.gateway.idempotency import Idempotency
 from mabos.gateway.letters import letter_routes
 from mabos.gateway.metrics import Metrics, metrics_routes
@@ -60,11 +61,12 @@ class Gateway(FastAPI):
     metrics: Metrics
     access: Access | None
     rates: Rates
+    origins: str
 
     def build_middleware_stack(self) -> ASGIApp:
         """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
         guarded = AccessGuard(super().build_middleware_stack(), self.access, self.rates)
-        return Observed(guarded, self.metrics)
+        return Observed(let_in(guarded, self.origins), self.metrics)
 
     def begin_stop(self) -> None:
         """The server stops: end what would go on for long, so that it can finish what is in hand."""
@@ -97,6 +99,8 @@ class Parts:
     """Makes the tail of the responses, likewise."""
     kafka_look: Look | None = None
     """Looks whether Kafka answers, for ``/readyz``; by default asks the broker."""
+    database_look: Look | None = None
+    """Looks whether the database answers, likewise; by default asks it, where there is one."""
     body_timeout_s: float = 15.0
     """By when all of a body must be here."""
     access: Access | None = None
@@ -143,6 +147,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     app.access, app.rates = parts.access, Rates(settings.gateway_rate_per_s)
+    app.origins = settings.gateway_cors_origins
     add_problem_handlers(app)
     metrics.watch(
         {
@@ -160,7 +165,8 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
     app.include_router(letter_routes(view, Queue(name=settings.queue), LetterReader(settings)))
-    app.include_router(health_routes(Readiness(producer, parts.kafka_look or KafkaLook(settings))))
+    kafka_look, database_look = parts.kafka_look or KafkaLook(settings), parts.database_look or DatabaseLook(settings)
+    app.include_router(health_routes(Readiness(producer, kafka_look, database_look)))
     app.include_router(metrics_routes(metrics))
     app.include_router(docs_routes(app.title))
     app.router.default = Console(CONSOLE_FOLDER)

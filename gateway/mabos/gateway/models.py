@@ -183,6 +183,6 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """Tasks can be published."""
+    """All is there."""
 
     status: Literal["ready"] = "ready"

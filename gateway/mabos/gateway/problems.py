@@ -31,6 +31,9 @@ LINGER_S = 1.0
 """How long the rest of a body that is not wanted is thrown away, so that its sender gets to read the answer."""
 _LINGER_BYTES = 4 * 1024 * 1024
 
+WITHOUT_DATABASE = "tasks are taken and waited for without it"
+"""What a caller should know while the database is away."""
+
 _TITLES = {
     413: "Content Too Large",
     422: "Unprocessable Content",
@@ -149,7 +152,11 @@ def _(error: QueryTooLong) -> Refused:
     return Refused(422, str(error))
 
 
-@refuse.register(DatabaseUnavailable)
+@refuse.register
+def _(error: DatabaseUnavailable) -> Refused:
+    return Refused(503, f"{error} ({WITHOUT_DATABASE})", headers={"Retry-After": "2"})
+
+
 @refuse.register(DatabaseRefused)
 @refuse.register(ViewMissing)
 def _(error: MabosError) -> Refused:

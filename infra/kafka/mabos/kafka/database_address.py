@@ -25,6 +25,11 @@ def socket_folder(home: Path) -> Path:
     return Path(f"/tmp/mabos-{os.getuid()}-{digest}")  # noqa: S108 - made private, and refused where it is another's
 
 
+def socket_file(home: Path) -> Path:
+    """The socket of the local database of a home; it is there while that database runs, or was killed."""
+    return socket_folder(home) / _SOCKET
+
+
 def local_database_url(home: Path) -> str:
     """The URL of the local database of a home."""
     return f"postgresql://{USER}@/{DATABASE}?host={quote(str(socket_folder(home)), safe='/')}"

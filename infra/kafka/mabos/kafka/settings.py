@@ -25,6 +25,7 @@ from pydantic_settings import (
 from mabos.kafka.artifacts import default_cache_dir
 from mabos.kafka.database_address import check_database_url, local_database_url
 from mabos.kafka.errors import InvalidSettings
+from mabos.kafka.origins import read_origins
 
 _PREFIX = "MABOS_"
 _TEST_PREFIX = "MABOS_TEST_"  # the test suite's own switches
@@ -64,6 +65,9 @@ class Settings(BaseSettings):
     )
     gateway_rate_per_s: float = Field(
         1000.0, gt=0, description="requests a second of one caller, tasks of a batch counted one by one"
+    )
+    gateway_cors_origins: str = Field(
+        "", description="origins whose web pages may ask the gateway, comma separated; none by default"
     )
     oidc_issuer: str | None = Field(None, description="the OpenID provider whose tokens the gateway takes")
     oidc_audience: str | None = Field(None, description="for whom its tokens must be")
@@ -121,6 +125,12 @@ class Settings(BaseSettings):
     @classmethod
     def _check_database(cls, value: SecretStr) -> SecretStr:
         check_database_url(value.get_secret_value())
+        return value
+
+    @field_validator("gateway_cors_origins")
+    @classmethod
+    def _check_origins(cls, value: str) -> str:
+        read_origins(value)
         return value
 
     @field_validator("queue")
