@@ -163,7 +163,7 @@ def test_a_deadline_that_passed_between_two_attempts_expires_the_task() -> None:
     """A retry is looked at anew."""
     desk = Desk()
     job = Job(make_message("a", {"action": "sum"}, deadline_ms=round(NOW_S * 1000)), make_tenure())
-    job.attempt, job.request = 1, desk.triage._codec.decode(job.value)
+    job.attempt, job.request = 1, desk.triage.codec.decode(job.value)
     assert code(desk.triage.look(job)) == "expired"
 
 
@@ -173,7 +173,7 @@ def test_a_task_that_shall_be_cancelled_does_not_run(attempt: int) -> None:
     desk = Desk()
     desk.cancels.add("a", "t-0-0", "changed my mind")
     job = Job(make_message("a", {"action": "sum"}), make_tenure())
-    job.attempt, job.request = attempt, desk.triage._codec.decode(job.value)
+    job.attempt, job.request = attempt, desk.triage.codec.decode(job.value)
     verdict = desk.triage.look(job)
     assert isinstance(verdict, Answered)
     assert (verdict.status, code(verdict)) == (Status.CANCELLED, "cancelled")

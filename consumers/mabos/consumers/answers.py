@@ -35,8 +35,16 @@ class Answers:
             *("TaskResponse", request.task_id, request.agent_id, what.status._value_),
             *(what.result_json, error, job.attempt, what.started_at_ms),
         )
-        key = request.agent_id.encode()
-        return Record(self._responses, key, self._codec.encode_values(values), None, job.partition)
+        return Record(self._responses, job.key, self._codec.encode_values(values), None, job.partition)
+
+    def complete(self, job: Job, result_json: str, started_at_ms: int) -> Record:
+        """The response to a task that completed at its first attempt: as :meth:`respond`, in one step."""
+        request = job.request
+        values = (
+            *("TaskResponse", request.task_id, request.agent_id, "completed"),
+            *(result_json, None, 1, started_at_ms),
+        )
+        return Record(self._responses, job.key, self._codec.encode_values(values), None, job.partition)
 
     def report_progress(self, job: Job, result_json: str) -> Record:
         """How far a task is."""

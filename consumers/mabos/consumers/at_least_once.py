@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from mabos.consumers.assignment import Assignment, last_commits
 from mabos.consumers.bookmark import Bookmark
-from mabos.consumers.delivery import Outgoing, Stored
+from mabos.consumers.delivery import Stored
 from mabos.consumers.jobs import Job
 from mabos.consumers.outbox import Outbox
 from mabos.consumers.tenure import Tenure
@@ -37,10 +37,7 @@ class AtLeastOnce:
 
     def __init__(self, outbox: Outbox, stored: Stored, commits: Commits) -> None:
         self._outbox, self._stored, self._commits = outbox, stored, commits
-
-    def send(self, outgoing: Outgoing) -> None:
-        """Send a record."""
-        self._outbox.send(outgoing)
+        self.send = outbox.send  # as it is: one call less for each task
 
     def skip(self, job: Job, response_offset: int | None) -> None:
         """A job is done with nothing to send."""

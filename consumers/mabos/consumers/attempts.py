@@ -36,7 +36,7 @@ class Attempts:
     """
 
     def __init__(self, agents: AgentGroup, *, max_result_bytes: int, clocks: Clocks | None = None) -> None:
-        self._agents, self._max_result_bytes = agents, max_result_bytes
+        self._agents, self.max_result_bytes = agents, max_result_bytes
         clocks = clocks or Clocks()
         self._wall_s, self._monotonic_s = clocks.wall_s, clocks.monotonic_s
 
@@ -48,9 +48,13 @@ class Attempts:
         try:
             result = handler.function(task if handler.model is None else handler.argument(task))
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything: it ends here
-            return self._after_error(job, run, error, started_at_ms)
+            return self.after_error(job, run, error, started_at_ms)
         finally:
             current_task.set(None)
+        return self.conclude(run, result, started_at_ms)
+
+    def conclude(self, run: Run, result: object, started_at_ms: int) -> Answered | Awaiting:
+        """What comes of what a plain handler returned."""
         if type(result) is not dict and inspect.isawaitable(result):
             return Awaiting(run, result, started_at_ms)
         return self._complete(result, started_at_ms)
@@ -83,7 +87,7 @@ class Attempts:
                 return Answered(Status.TIMED_OUT, error=timed_out, started_at_ms=started_at_ms)
             if job.cancel_reason is None and _is_cancelled():
                 raise asyncio.CancelledError from error
-            return self._after_error(job, run, error, started_at_ms)
+            return self.after_error(job, run, error, started_at_ms)
         return self._complete(result, started_at_ms)
 
     def _start(self, job: Job) -> int:
@@ -98,14 +102,15 @@ class Attempts:
     def _complete(self, result: object, started_at_ms: int) -> Answered:
         try:
             if type(result) is dict:  # nearly always: to ask whether it is a model would cost as much as to write it
-                text = encode_object("result", result, max_bytes=self._max_result_bytes)
+                text = encode_object("result", result, max_bytes=self.max_result_bytes)
             else:
-                text = encode_result(result, max_bytes=self._max_result_bytes)
+                text = encode_result(result, max_bytes=self.max_result_bytes)
         except InvalidTask as error:
             return fail("bad_result", f"the handler's {error}", started_at_ms)
         return Answered(_COMPLETED, text, None, started_at_ms)
 
-    def _after_error(self, job: Job, run: Run, error: BaseException, started_at_ms: int) -> Answered | TryAgain:
+    def after_error(self, job: Job, run: Run, error: BaseException, started_at_ms: int) -> Answered | TryAgain:
+        """What comes of what a handler raised."""
         if isinstance(error, Reject):
             return reject("rejected", str(error), started_at_ms=started_at_ms)
         if isinstance(error, TaskCancelled) or job.cancel_reason is not None:

@@ -28,6 +28,7 @@ from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.lanes import Lanes
 from mabos.consumers.loops import LoopThread
 from mabos.consumers.metrics import WorkerMetrics
+from mabos.consumers.shortcut import ShortCut
 from mabos.consumers.tenure import Tenure
 from mabos.consumers.threads import HandlerThreads
 from mabos.consumers.triage import Triage
@@ -86,6 +87,9 @@ class Engine:
         """When the reader last was seen between two polls; it writes this itself."""
         self.seen_s = self.reader_seen_s
         """When this thread last looked for a task that may begin."""
+        self._shortcut = ShortCut(
+            triage, attempts, answers, delivery, metrics, self.lanes, in_hand=self.in_hand, carry_out=self._carry_out
+        )
         self._thread = LoopThread("mabos-engine")
         self._loop, self._call = self._thread.loop, self._thread.call
 
@@ -195,6 +199,8 @@ class Engine:
 
     def _begin(self, job: Job) -> None:
         try:
+            if not job.attempt and self._concurrency == 1 and self._shortcut.take(job):
+                return
             verdict = self._triage.look(job)
         except Exception as error:  # noqa: BLE001 - none is expected; in silence it would leave a task unanswered
             self._give_up(error)

@@ -53,7 +53,7 @@ class Triage:
         surroundings: Surroundings,
         clocks: Clocks | None = None,
     ) -> None:
-        self._agents, self._codec, self._cancels, self._surroundings = agents, codec, cancels, surroundings
+        self.agents, self.codec, self.cancels, self.surroundings = agents, codec, cancels, surroundings
         self._clocks = clocks or Clocks()
 
     def look(self, job: Job) -> Verdict:
@@ -61,13 +61,13 @@ class Triage:
         if not job.attempt and (verdict := self._look_first(job)) is not None:
             return verdict
         request = job.request
-        if self._cancels.reasons and (reason := self._cancels.find(request.agent_id, request.task_id)) is not None:
+        if self.cancels.reasons and (reason := self.cancels.find(request.agent_id, request.task_id)) is not None:
             return cancel(reason)
         try:
             payload = read_object("payload", request.payload_json)
         except InvalidTask as error:
             return reject("invalid_payload", str(error))
-        handler = self._agents.find_handler(payload.get("action"))
+        handler = self.agents.find_handler(payload.get("action"))
         if handler is None:
             return self._unknown_action(job)
         left_s = None
@@ -77,14 +77,14 @@ class Triage:
                 return Answered(Status.EXPIRED, error=TaskError(code="expired", message="the deadline had passed"))
         job.attempt += 1
         job.action = handler.action
-        job.task = task = Task(job, payload, self._surroundings)
+        job.task = task = Task(job, payload, self.surroundings)
         return Run(handler, task, left_s)
 
     def _look_first(self, job: Job) -> Verdict | None:
         """What there is to say of a job of which no attempt was made."""
         try:
             if job.request is None:
-                job.request = self._codec.decode(job.value)
+                job.request = self.codec.decode(job.value)
         except DecodeError as error:
             return Bury(error.code, error.reason)
         except RegistryUnavailable as error:
@@ -104,9 +104,9 @@ class Triage:
         """Reject it, or wait: while a new release is rolled out, old workers meet tasks that only new ones know."""
         now_s = self._clocks.monotonic_s()
         job.taken_s = job.taken_s or now_s
-        known = ", ".join(self._agents.actions)
+        known = ", ".join(self.agents.actions)
         cause = f"payload.action: no handler takes it, there are: {known}"
-        if now_s - job.taken_s < self._agents.unknown_action_grace_s:
+        if now_s - job.taken_s < self.agents.unknown_action_grace_s:
             return TryAgain(_UNKNOWN_ACTION_PAUSE_S, cause, is_failure=False)
         return reject("unknown_action", cause)
 
