@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -215,6 +216,11 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, dict[str, Any]]] = {
     ("get", "/api/dead-letters"): (Scope.OPS_READ, {}),
     ("get", "/api/dead-letters/groups"): (Scope.OPS_READ, {}),
     ("get", "/api/dead-letters/{position}"): (Scope.OPS_READ, {}),
+    ("post", "/api/replays"): (Scope.REPLAY_RUN, {"json": {"kind": "inspect", "agent_id": "mail"}}),
+    ("get", "/api/replays"): (Scope.REPLAY_RUN, {}),
+    ("get", "/api/replays/{replay_id}"): (Scope.REPLAY_RUN, {}),
+    ("post", "/api/replays/{replay_id}/apply"): (Scope.REPLAY_RUN, {}),
+    ("post", "/api/replays/{replay_id}/stop"): (Scope.REPLAY_RUN, {}),
     ("get", "/metrics"): (Scope.OPS_READ, {}),
     ("get", "/healthz"): (None, {}),
     ("get", "/readyz"): (None, {}),
@@ -248,7 +254,7 @@ def test_every_route_says_what_it_requires() -> None:
 @pytest.mark.parametrize("route", [route for route, (scope, _) in ROUTES.items() if scope is not None])
 def test_every_guarded_route_refuses_strangers_other_scopes_and_other_agents(route: tuple[str, str]) -> None:
     """401, 403, and of an agent that is none of the caller's 403 again, or as the item's problem in a batch."""
-    method, path = route[0], route[1].replace("{task_id}", "t")
+    method, path = route[0], route[1].replace("{task_id}", "t").replace("{replay_id}", str(UUID(int=7)))
     scope, request = ROUTES[route]
     assert scope is not None
     door, _ = guarded_door()

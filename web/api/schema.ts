@@ -167,6 +167,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List replays
+         * @description Replays newest first, whichever gateway runs them; the old ones are forgotten.
+         */
+        get: operations["list_replays"];
+        put?: never;
+        /**
+         * Make a replay
+         * @description Begin to count tasks of the past by outcome, or to count what publishing them again would publish.
+         *
+         *     It takes what the log holds now, and has an end however fast the log grows. A reprocess publishes nothing before
+         *     it is applied, and then exactly what it counted. A caller of some agents only must say `agent_id`.
+         */
+        post: operations["create_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/replays/{replay_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a replay
+         * @description How far it is, what it found, and what it has published.
+         */
+        get: operations["show_one"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/replays/{replay_id}/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply a replay
+         * @description Publish what a reprocess has counted. One that was stopped, failed or interrupted goes on.
+         *
+         *     No task is published twice.
+         */
+        post: operations["apply_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/replays/{replay_id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a replay
+         * @description Have it end in order, whichever gateway runs it: within a second or two it is `stopped`.
+         */
+        post: operations["stop_replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}": {
         parameters: {
             query?: never;
@@ -748,6 +837,87 @@ export interface components {
             cursor: string | null;
         };
         /**
+         * NewReplay
+         * @description Which tasks of the past, and what shall become of them. What is not given leaves nothing out.
+         * @example {
+         *       "agent_id": "agent_1",
+         *       "kind": "inspect",
+         *       "since": "2030-01-31T12:00:00Z"
+         *     }
+         * @example {
+         *       "action": "test",
+         *       "kind": "reprocess",
+         *       "rate_per_s": 50,
+         *       "statuses": [
+         *         "failed"
+         *       ]
+         *     }
+         */
+        NewReplay: {
+            /**
+             * Kind
+             * @description `inspect` counts them by outcome; `reprocess` publishes them again as new tasks.
+             * @enum {string}
+             */
+            kind: "inspect" | "reprocess";
+            /**
+             * Agent Id
+             * @description Of this agent: only its partition is read.
+             */
+            agent_id?: string | null;
+            /**
+             * Task Id
+             * @description Of this name.
+             */
+            task_id?: string | null;
+            /**
+             * Action
+             * @description Of this kind.
+             */
+            action?: string | null;
+            /**
+             * Statuses
+             * @description With one of these outcomes.
+             * @default []
+             */
+            statuses: ("completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out" | "unanswered")[];
+            /**
+             * Since
+             * @description Stored then or later; RFC 3339 with its zone.
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Stored before; RFC 3339 with its zone.
+             */
+            until?: string | null;
+            /**
+             * Partitions
+             * @description Of these stretches only, one a partition.
+             * @default []
+             */
+            partitions: components["schemas"]["Stretch"][];
+            /**
+             * Deadlines
+             * @description Old deadlines: dropped, kept, or shifted by the time that went by since. `reprocess` only.
+             * @default drop
+             * @enum {string}
+             */
+            deadlines: "drop" | "keep" | "shift";
+            /**
+             * Replays
+             * @description Take what another replay published, too. `reprocess` only.
+             * @default false
+             */
+            replays: boolean;
+            /**
+             * Rate Per S
+             * @description Publish so many a second; null for as fast as can be. `reprocess` only.
+             * @default 200
+             */
+            rate_per_s: number | null;
+        };
+        /**
          * NewTask
          * @description A task for one agent, as a caller sends it.
          * @example {
@@ -887,6 +1057,192 @@ export interface components {
             state: "unasked" | "queued" | "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
         };
         /**
+         * Replay
+         * @description A replay: a job of one gateway that every gateway can show, stop and go on with.
+         */
+        Replay: {
+            /**
+             * Replay Id
+             * @example 01980c5e-2f4b-7d3c-9a51-0d6c1a7f3b21
+             */
+            replay_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "inspect" | "reprocess";
+            /**
+             * State
+             * @description `counting`: a reprocess counts what it would publish. `ready`: it has, and waits for `apply`. `running`: it looks, or publishes. `interrupted`: its gateway is gone. `apply` goes on with a reprocess that is stopped, failed or interrupted once it has counted.
+             * @example ready
+             * @enum {string}
+             */
+            state: "counting" | "ready" | "running" | "stopped" | "done" | "failed" | "interrupted";
+            selection: components["schemas"]["ReplaySelection"];
+            /**
+             * Deadlines
+             * @enum {string}
+             */
+            deadlines: "drop" | "keep" | "shift";
+            /** Replays */
+            replays: boolean;
+            /**
+             * Rate Per S
+             * @description How many tasks a second it may publish.
+             * @example 50
+             */
+            rate_per_s: number | null;
+            /**
+             * Created By
+             * @example key:0123456789ab
+             */
+            created_by: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            progress: components["schemas"]["ReplayProgress"];
+            /** @description Null until it has counted. */
+            counts: components["schemas"]["ReplayCounts"] | null;
+            /**
+             * Remarks
+             * @description What was asked for and is not in the log.
+             * @example [
+             *       "what was before is gone: the log begins at 3:17"
+             *     ]
+             */
+            remarks: string[];
+            /**
+             * Error
+             * @description Why it failed.
+             */
+            error: string | null;
+            /**
+             * Published
+             * @description How many of its tasks are published; null for one that never published.
+             * @example 1200
+             */
+            published: number | null;
+        };
+        /**
+         * ReplayCount
+         * @description Tasks of one action, and of one outcome where outcomes were looked at.
+         */
+        ReplayCount: {
+            /**
+             * Action
+             * @example test
+             */
+            action: string | null;
+            /**
+             * Outcome
+             * @description Null where it was not looked at: a reprocess does not.
+             */
+            outcome: ("completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out" | "unanswered") | null;
+            /**
+             * Tasks
+             * @example 5000
+             */
+            tasks: number;
+        };
+        /**
+         * ReplayCounts
+         * @description What an inspection found, or a reprocess would publish.
+         */
+        ReplayCounts: {
+            /**
+             * Tasks
+             * @description All of them.
+             * @example 5000
+             */
+            tasks: number;
+            /**
+             * Rows
+             * @description The most first.
+             */
+            rows: components["schemas"]["ReplayCount"][];
+            /**
+             * Passed Over
+             * @description Left out because another replay published them.
+             * @example 0
+             */
+            passed_over: number;
+        };
+        /**
+         * ReplayList
+         * @description Replays, newest first: the newest 200 are kept.
+         */
+        ReplayList: {
+            /** Replays */
+            replays: components["schemas"]["Replay"][];
+        };
+        /**
+         * ReplayProgress
+         * @description How far it is; of one that ended, how far it came.
+         */
+        ReplayProgress: {
+            /**
+             * Done
+             * @example 1200
+             */
+            done: number;
+            /**
+             * Total
+             * @description Null while nobody knows.
+             * @example 5000
+             */
+            total: number | null;
+            /**
+             * Unit
+             * @description `records` while it reads, `tasks` while it publishes.
+             * @example tasks
+             */
+            unit: string;
+            /**
+             * Rate Per S
+             * @description How many it does a second.
+             * @example 49.8
+             */
+            rate_per_s: number | null;
+            /**
+             * Seconds Left
+             * @description About how long it goes on; null unless it runs.
+             * @example 76.3
+             */
+            seconds_left: number | null;
+        };
+        /**
+         * ReplaySelection
+         * @description Which tasks it takes.
+         */
+        ReplaySelection: {
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string | null;
+            /** Task Id */
+            task_id: string | null;
+            /**
+             * Action
+             * @example test
+             */
+            action: string | null;
+            /** Statuses */
+            statuses: ("completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out" | "unanswered")[];
+            /** Since */
+            since: string | null;
+            /** Until */
+            until: string | null;
+            /** Partitions */
+            partitions: components["schemas"]["Stretch"][];
+        };
+        /**
          * StatsPart
          * @description A minute, an hour or a day.
          */
@@ -935,6 +1291,29 @@ export interface components {
          * @enum {string}
          */
         Status: "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+        /**
+         * Stretch
+         * @description A stretch of a partition of the requests.
+         */
+        Stretch: {
+            /**
+             * Partition
+             * @example 7
+             */
+            partition: number;
+            /**
+             * Begin
+             * @description From this offset on; null for the oldest.
+             * @example 1200
+             */
+            begin?: number | null;
+            /**
+             * End
+             * @description Before this offset; null for all there is.
+             * @example null
+             */
+            end?: number | null;
+        };
         /**
          * TaskAccepted
          * @description The task is stored in Kafka, and will have an outcome.
@@ -2456,6 +2835,463 @@ export interface operations {
                 };
             };
             /** @description Kafka is away, or the queue's topics are: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_replays: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayList"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewReplay"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    /** @description Path of the replay. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description The body is no JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not sent as application/json in UTF-8. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are refused; `errors` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The gateway runs 2 replays already, or the caller asks too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_one: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The replay. */
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such replay. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The id is none. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The replay. */
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such replay. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It runs, is done, or has not counted. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The id is none. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The gateway runs 2 replays already, or the caller asks too often. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stop_replay: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The replay. */
+                replay_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Replay"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such replay. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not run. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The id is none. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away: try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mabos.consumers.history import History
-from mabos.consumers.replays import Progress, Replay
+from mabos.consumers.replays import HistoryReplay
 from mabos.consumers.selection import Reach, Selection
 from mabos.kafka.settings import Settings
 from mabos.schemas.events import Status
@@ -32,7 +32,7 @@ class Inspected:
         return sum(self.tasks.values())
 
 
-class Inspection(Replay[Inspected]):
+class Inspection(HistoryReplay[Inspected]):
     """Counts the tasks that a selection takes, by action and outcome. To see them, iterate over a :class:`History`.
 
     Args:
@@ -43,19 +43,7 @@ class Inspection(Replay[Inspected]):
     """
 
     def __init__(self, settings: Settings, registry: SchemaRegistry, selection: Selection, reach: Reach) -> None:
-        super().__init__()
-        self._reach = reach
-        self._history = History(settings, registry, selection, reach)
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is; from any thread."""
-        return Progress(done=self._history.done, total=self._reach.records, unit="records")
-
-    def stop(self) -> None:
-        """Have it end soon; from any thread."""
-        super().stop()
-        self._history.stop()
+        super().__init__(History(settings, registry, selection, reach), reach)
 
     def run(self) -> Inspected:
         """Count.

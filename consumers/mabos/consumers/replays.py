@@ -7,6 +7,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mabos.consumers.history import History
+from mabos.consumers.selection import Reach
+
 R = TypeVar("R")
 
 
@@ -84,3 +87,26 @@ class Replay(ABC, Generic[R]):
             self._result = self.run()
         except BaseException as error:  # noqa: BLE001 - whoever asks for the result must hear of it
             self._error = error
+
+
+class HistoryReplay(Replay[R]):
+    """A replay of what a history finds: it is as far as that is read, and a stop ends the reading.
+
+    Args:
+        history: The tasks.
+        reach: What is read for them.
+    """
+
+    def __init__(self, history: History, reach: Reach) -> None:
+        super().__init__()
+        self._history, self._reach = history, reach
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is; from any thread."""
+        return Progress(done=self._history.done, total=self._reach.records, unit="records")
+
+    def stop(self) -> None:
+        """Have it end after the task in hand; from any thread."""
+        super().stop()
+        self._history.stop()

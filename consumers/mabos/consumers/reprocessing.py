@@ -23,7 +23,7 @@ from mabos.consumers.log import read_log
 from mabos.consumers.pace import Pace
 from mabos.consumers.past import PastTask
 from mabos.consumers.plans import ReplayPlan
-from mabos.consumers.replays import Progress, Replay
+from mabos.consumers.replays import HistoryReplay, Progress
 from mabos.consumers.selection import Stretch
 from mabos.kafka.admin import Cluster
 from mabos.kafka.settings import Settings
@@ -59,7 +59,7 @@ class Reprocessed:
         return sum(self.tasks.values())
 
 
-class Reprocessing(Replay[Reprocessed]):
+class Reprocessing(HistoryReplay[Reprocessed]):
     """Publishes a plan's tasks, or, as a dry run, counts them.
 
     Args:
@@ -84,30 +84,37 @@ class Reprocessing(Replay[Reprocessed]):
         expected: int | None = None,
         is_dry: bool = False,
     ) -> None:
-        super().__init__()
+        history = History(settings, registry, plan.selection, plan.reach, joins=False, mixes=True)
+        super().__init__(history, plan.reach)
         if plan.queue != settings.queue:
             raise InvalidReplay(f"replay {plan.replay_id} is one of queue {plan.queue}, not {settings.queue}")
         self._settings, self._plan, self._is_dry = settings, plan, is_dry
         self._topic = Queue(name=settings.queue).requests
         self._codec = Codec.for_topic(REQUEST, self._topic, registry)
-        self._history = History(settings, registry, plan.selection, plan.reach, joins=False, mixes=True)
         self._pace = Pace(rate)
         self._expected = expected
         self._tasks: Counter[str | None] = Counter()
         self._replays = self._before = self._stored = self._too_large = 0
+        self._found: int | None = None
+        self._may_publish: Callable[[], bool] = lambda: True
         self._failure: PublishFailed | None = None
 
     @property
     def progress(self) -> Progress:
         """How far it is; from any thread."""
-        if self._is_dry:
-            return Progress(done=self._history.done, total=self._plan.reach.records, unit="records")
-        return Progress(done=self._stored, total=self._expected, unit="tasks")
+        return super().progress if self._is_dry else Progress(done=self._stored, total=self._expected, unit="tasks")
 
-    def stop(self) -> None:
-        """Have it end when what is on its way is acknowledged; from any thread."""
-        super().stop()
-        self._history.stop()
+    @property
+    def found(self) -> int | None:
+        """How many tasks of this replay stood in the log when it began; None until it has looked."""
+        return self._found
+
+    def publish_while(self, may_publish: Callable[[], bool]) -> None:
+        """Have it end as by :meth:`stop` once this says no; it is asked right before each task that is published.
+
+        For whoever holds a replay for a time only: another one that publishes the same plan may begin after that.
+        """
+        self._may_publish = may_publish
 
     def run(self) -> Reprocessed:
         """Publish, or count.
@@ -154,6 +161,9 @@ class Reprocessing(Replay[Reprocessed]):
     def _publish(self, publisher: Publisher, task: PastTask) -> bool:
         if self._stopping.wait(self._pace.take()):
             return False
+        if not self._may_publish():
+            self.stop()
+            return False
         old = task.request
         replay_of = ReplayOf(agent_id=old.agent_id, task_id=old.task_id, position=task.position)
         new = TaskRequest(
@@ -188,15 +198,18 @@ class Reprocessing(Replay[Reprocessed]):
     def _find_published(self) -> dict[int, OffsetSet]:
         """The old requests whose new tasks stand in the log: after the place where it ended when the plan was made."""
         plan = self._plan
-        found = {partition: OffsetSet(stretch) for partition, stretch in plan.reach.stretches.items()}
+        count, found = 0, {partition: OffsetSet(stretch) for partition, stretch in plan.reach.stretches.items()}
         ends = Cluster(self._settings).end_offsets(self._topic)
         replay_id = plan.replay_id.encode()
         for message in read_log(self._settings, self._topic, plan.reach.requests_end, ends):
+            if self.is_stopping:  # then nothing is published, so nothing more needs to be known
+                return found
             headers = headers_of(message)
             if dict(headers).get(REPLAY) == replay_id:
                 replay_of = read_replay_of(headers)
                 if replay_of is not None and replay_of.position.partition in found:
-                    found[replay_of.position.partition].add(replay_of.position.offset)
+                    count += found[replay_of.position.partition].add(replay_of.position.offset)
+        self._found = count
         return found
 
 
@@ -211,11 +224,13 @@ class OffsetSet:
         self._begin = stretch.begin
         self._bits = bytearray((stretch.end - stretch.begin + 7) // 8)
 
-    def add(self, offset: int) -> None:
-        """Add one."""
+    def add(self, offset: int) -> bool:
+        """Add one; whether it is new."""
         place = offset - self._begin
-        if 0 <= place < 8 * len(self._bits):
-            self._bits[place // 8] |= 1 << place % 8
+        if offset in self or not 0 <= place < 8 * len(self._bits):
+            return False
+        self._bits[place // 8] |= 1 << place % 8
+        return True
 
     def __contains__(self, offset: int) -> bool:
         """Whether it was added."""

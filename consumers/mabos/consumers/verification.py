@@ -21,7 +21,7 @@ from mabos.consumers.differences import Difference, find_differences
 from mabos.consumers.history import History
 from mabos.consumers.past import PastTask
 from mabos.consumers.rehearsal import Rehearsal
-from mabos.consumers.replays import Progress, Replay
+from mabos.consumers.replays import HistoryReplay
 from mabos.consumers.selection import Reach, Selection
 from mabos.consumers.verdicts import Answered
 from mabos.kafka.position import Position
@@ -103,7 +103,7 @@ class Verified:
         return sum(agreement.differed for agreement in self.actions.values())
 
 
-class Verification(Replay[Verified]):
+class Verification(HistoryReplay[Verified]):
     """Runs an agent group's handlers over recorded tasks, one after the other.
 
     Args:
@@ -124,25 +124,14 @@ class Verification(Replay[Verified]):
         reach: Reach,
         limits: VerifyLimits | None = None,
     ) -> None:
-        super().__init__()
-        self._limits, self._reach = limits or VerifyLimits(), reach
-        self._history = History(settings, registry, selection, reach)
+        super().__init__(History(settings, registry, selection, reach), reach)
+        self._limits = limits or VerifyLimits()
         topic = Queue(name=settings.queue).requests
         codec = Codec.for_topic(REQUEST, topic, registry)
         self._rehearsal = Rehearsal(agents, codec, topic, max_result_bytes=settings.max_payload_bytes)
         self._actions: dict[str | None, Agreement] = {}
         self._mismatches: list[Mismatch] = []
         self._compared = 0
-
-    @property
-    def progress(self) -> Progress:
-        """How far it is; from any thread."""
-        return Progress(done=self._history.done, total=self._reach.records, unit="records")
-
-    def stop(self) -> None:
-        """Have it end after the task in hand; from any thread."""
-        super().stop()
-        self._history.stop()
 
     def run(self) -> Verified:
         """Run the handlers, and compare.

@@ -30,6 +30,7 @@ from mabos.gateway.operations import Operations, operation_routes
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
 from mabos.gateway.rates import Rates
+from mabos.gateway.replays import ReplayDoor, replay_routes
 from mabos.gateway.responses import Responses, TailFactory, open_tail
 from mabos.gateway.sse import StreamLimits
 from mabos.gateway.streams import Streams
@@ -58,6 +59,7 @@ class Gateway(FastAPI):
 
     streams: Streams
     waiting: Waiting
+    replays: ReplayDoor
     metrics: Metrics
     access: Access | None
     rates: Rates
@@ -72,6 +74,7 @@ class Gateway(FastAPI):
         """The server stops: end what would go on for long, so that it can finish what is in hand."""
         self.streams.end_all()
         self.waiting.end_all()
+        self.replays.jobs.stop_all()
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI description."""
@@ -120,7 +123,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     producer = LazyProducer(settings, parts.producer)
     responses = Responses(settings, parts.tail)
     view, claims = AsyncTaskView(settings), ClaimStore(settings)
-    operations = Operations(settings)
+    operations, replays = Operations(settings), ReplayDoor(settings)
     limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=parts.body_timeout_s)
 
     @asynccontextmanager
@@ -128,6 +131,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         producer.start()
         responses.start()
         yield
+        await replays.close()
         await producer.stop()  # the server has answered the requests in hand before
         await responses.stop()
         await view.close()
@@ -146,6 +150,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     )
     metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
+    app.replays = replays
     app.access, app.rates = parts.access, Rates(settings.gateway_rate_per_s)
     app.origins = settings.gateway_cors_origins
     add_problem_handlers(app)
@@ -162,6 +167,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))
     app.include_router(operation_routes(operations))
+    app.include_router(replay_routes(replays, limits))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
     app.include_router(letter_routes(view, Queue(name=settings.queue), LetterReader(settings)))

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from mabos.consumers.errors import BeyondRetention, FeedStopped
+from mabos.consumers.errors import BeyondRetention, FeedStopped, InvalidSelection
 from mabos.gateway.errors import Refused
 from mabos.gateway.models import FieldError, NewTask, Problem
 from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
@@ -147,8 +147,9 @@ def _(error: InvalidQuery) -> Refused:
     return Refused(422, str(error), fields=[(error.field, error.reason)])
 
 
-@refuse.register
-def _(error: QueryTooLong) -> Refused:
+@refuse.register(QueryTooLong)
+@refuse.register(InvalidSelection)
+def _(error: MabosError) -> Refused:
     return Refused(422, str(error))
 
 

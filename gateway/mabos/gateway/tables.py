@@ -9,7 +9,7 @@ from mabos.streams.database import Connection
 SCHEMA = "mabos_gateway"
 """The PostgreSQL schema of the gateway's own tables: one for all queues."""
 
-_SQL = Path(__file__).with_name("sql") / "gateway.sql"
+_SQL = [Path(__file__).with_name("sql") / name for name in ("gateway.sql", "replays.sql")]
 _LOCK = 0x6D61626F, 0  # as the view's locks, with a number that no view has
 
 
@@ -21,4 +21,5 @@ def make_tables(connection: Connection) -> None:
     """
     connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _LOCK)
     connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-    connection.execute(_SQL.read_bytes())
+    for file in _SQL:
+        connection.execute(file.read_bytes())
