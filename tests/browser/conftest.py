@@ -1,4 +1,4 @@
-"""An installed Chromium before the real platform: broker, registry, gateway with the built console, a worker."""
+"""An installed Chromium before the real platform: broker, registry, database, gateway with the console, a worker."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydantic import SecretStr
 
 from mabos.consumers import AgentGroup, Task
 from mabos.gateway import create_app
 from mabos.gateway.server import make_server, open_listener
 from mabos.kafka.settings import Settings
+from mabos.streams.local_database import LocalDatabase
+from tests.support import view
 from tests.support.console import build_console
 from tests.support.platform import Platform
 from tests.support.road import running
@@ -32,6 +35,8 @@ FLAGS = (
     "--disable-sync",
 )
 STOP_TIMEOUT_S = 15
+PATIENCE_MS = 15_000
+"""A busy machine is no failure."""
 
 
 @dataclass(kw_only=True)
@@ -86,26 +91,29 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(message)
         pytest.skip(message)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=path, args=FLAGS)
 
 
 @pytest.fixture(scope="session")
 def console(browser: Browser, platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A console with a queue and a worker of its own."""
+    """A console with a queue, a view and a worker of its own."""
     build_console()
     shots = os.environ.get("MABOS_TEST_SCREENSHOTS")
     folder = Path(shots) if shots else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)
-    door = Door(settings=platform.new_queue())
-    running_console = Console(door=door, shots=folder)
-    with running(make_agents(running_console.go), door.settings):
-        door.open()
-        try:
-            yield running_console
-        finally:
-            running_console.go.set()
-            door.close()
+    with LocalDatabase() as database:
+        settings = platform.new_queue(database_url=SecretStr(database.url))
+        door = Door(settings=settings)
+        running_console = Console(door=door, shots=folder)
+        with view.running(settings), running(make_agents(running_console.go), settings):
+            door.open()
+            try:
+                yield running_console
+            finally:
+                running_console.go.set()
+                door.close()
 
 
 def make_agents(go: threading.Event) -> AgentGroup:
@@ -121,6 +129,11 @@ def make_agents(go: threading.Event) -> AgentGroup:
         task.progress({"done": 1, "of": 2})
         go.wait(30)
         return {"done": 2, "of": 2}
+
+    @agents.on_task_request("lead")
+    def lead(task: Task) -> dict[str, object]:
+        task.send(agent_id=str(task.payload["to"]), payload={"action": "greet", "name": "Bob"})
+        return {"ok": [1, 2, {"deep": {"deeper": [True, None]}}], "empty": {}, "text": "a line\nand another"}
 
     @agents.on_task_request("fail")
     def fail(task: Task) -> dict[str, object]:
@@ -145,7 +158,7 @@ def tab(browser: Browser, console: Console) -> Iterator[Tab]:
         viewport={"width": 1280, "height": 800},
         permissions=["clipboard-read", "clipboard-write"],
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     tab = Tab(page=context.new_page())
     tab.page.on("pageerror", lambda error: tab.complaints.append(str(error)))
     tab.page.on("console", lambda line: line.type in ("error", "warning") and tab.complaints.append(line.text))

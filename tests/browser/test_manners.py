@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -13,7 +14,13 @@ from tests.browser.conftest import Console, Tab
 from tests.support.console import WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = {"live": "/live", "create": "/create", "missing": "/no/such/page"}
+PAGES = {
+    "live": "/live",
+    "create": "/create",
+    "tasks": "/tasks",
+    "task": "/tasks/axe/",
+    "missing": "/no/such/page",
+}
 
 
 @contextmanager
@@ -43,8 +50,17 @@ def find_violations(page: Page) -> list[dict[str, Any]]:
 def test_axe_finds_nothing_serious(page: Page, console: Console, name: str, theme: str) -> None:
     """Names, roles and contrast of each page are right, in both themes, as the system wants them."""
     page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
-    page.goto(PAGES[name])
+    path = PAGES[name]
+    if name in ("tasks", "task"):
+        task = {"agent_id": "axe", "payload": {"action": "fail", "deep": [1, {"x": None}]}}
+        sent = httpx.post(f"{console.door.url}/api/tasks", json=task, headers={"prefer": "wait=20"}, timeout=60)
+        path += sent.json()["task_id"] if name == "task" else "?agent=axe"
+    page.goto(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+    if name == "tasks":
+        expect(page.get_by_role("gridcell").first).to_be_visible()
+    if name == "task":
+        expect(page.get_by_role("region", name="Timeline")).to_contain_text("failed")
     if name == "create":
         page.get_by_label("Agent ID").fill("support-01")
         page.get_by_label("Payload").fill('{"action": "greet", "name": "Ada"}')

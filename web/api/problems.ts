@@ -30,6 +30,13 @@ export class GatewayAway extends Error {
   }
 }
 
+/** Whether asking again, later, may help without anybody doing anything. */
+export function isPassing(error: Error | null): boolean {
+  return (
+    error instanceof GatewayAway || (error instanceof GatewayProblem && [429, 502, 503, 504].includes(error.status))
+  );
+}
+
 /** What the body of an answer that is no success says; also one that somebody between us and the gateway wrote. */
 export function toProblem(body: unknown, status: number): GatewayProblem {
   if (isProblem(body)) return new GatewayProblem({ ...body, status });

@@ -1,6 +1,7 @@
 /** A stream that is followed: whenever it is lost, it is opened again behind its last event. */
 
 import { toProblem } from "./problems";
+import { send } from "./session";
 import { readEvents, type ServerEvent } from "./sse";
 
 /** What a stream is doing. */
@@ -53,7 +54,7 @@ async function readOnce(following: Following, lastId: string, onId: (id: string)
   if (lastId !== "") headers["last-event-id"] = lastId;
   let detail = "the connection to the gateway is lost";
   try {
-    const response = await fetch(url, { headers, signal, cache: "no-store" });
+    const response = await send(new Request(url, { headers, signal, cache: "no-store" }));
     if (response.status === 204) return { kind: "ended" };
     if (!response.ok) return await explain(response);
     onState({ kind: "open" });

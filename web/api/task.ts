@@ -1,7 +1,7 @@
 /** Create tasks. */
 
-import { gateway } from "./client";
-import { GatewayAway, toProblem } from "./problems";
+import { ask, gateway } from "./client";
+import { toProblem } from "./problems";
 import type { components } from "./schema";
 
 export type TaskAccepted = components["schemas"]["TaskAccepted"];
@@ -26,16 +26,13 @@ export async function createTask(taskRequest: TaskRequest): Promise<TaskAccepted
   const { payload, task_id, ...rest } = taskRequest;
   const named = task_id ? { task_id, ...rest } : rest;
   const text = payload instanceof JsonText ? payload.text : JSON.stringify(payload);
-  const { data, error, response } = await gateway()
-    .POST("/api/tasks", {
+  const answer = await ask(
+    gateway().POST("/api/tasks", {
       body: { type: "TaskRequest", ...named, payload: {} }, // for its type: the next line is what goes out
       bodySerializer: () => `${JSON.stringify(named).slice(0, -1)},"payload":${text}}`,
-    })
-    .catch((cause: unknown) => {
-      throw new GatewayAway({ cause });
-    });
-  if (data === undefined) throw toProblem(error, response.status);
+    }),
+  );
   // an outcome instead is for whoever says that he waits, which a page that follows the task has no need of
-  if (!("message" in data)) throw toProblem(undefined, response.status);
-  return data;
+  if (!("message" in answer)) throw toProblem(undefined, 200);
+  return answer;
 }

@@ -7,7 +7,16 @@ import { ShortcutProvider } from "./shortcuts";
 /** The whole console. */
 export function Console() {
   const [router] = useState(createConsoleRouter);
-  const [queries] = useState(() => new QueryClient({ defaultOptions: { queries: { retry: false } } }));
+  const [queries] = useState(
+    () =>
+      new QueryClient({
+        defaultOptions: {
+          // the gateway of this machine is there without any network
+          queries: { retry: false, networkMode: "always" },
+          mutations: { networkMode: "always" },
+        },
+      }),
+  );
   return (
     <QueryClientProvider client={queries}>
       <ShortcutProvider>

@@ -8,6 +8,7 @@ import { useShortcut } from "./shortcuts";
 
 const PAGES = [
   { to: "/live", name: "Live", keys: "g l" },
+  { to: "/tasks", name: "Tasks", keys: "g t" },
   { to: "/create", name: "Create a task", keys: "g c" },
 ] as const;
 

@@ -1,12 +1,13 @@
 /** Which address shows which page. */
 
-import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
 import type { LiveSearch } from "../components/LiveFilters";
 import { CrashPage } from "../pages/CrashPage";
 import { CreatePage } from "../pages/CreatePage";
 import { LivePage } from "../pages/LivePage";
 import { NotFoundPage } from "../pages/NotFoundPage";
 import { Shell } from "./Shell";
+import { pickTasksSearch } from "./taskSearch";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage, errorComponent: CrashPage });
 
@@ -30,10 +31,25 @@ const live = createRoute({
   }),
 });
 
+const tasks = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks",
+  component: lazyRouteComponent(() => import("../pages/TasksPage"), "TasksPage"),
+  validateSearch: pickTasksSearch,
+});
+
+const task = createRoute({
+  getParentRoute: () => root,
+  path: "/tasks/$agentId/$taskId",
+  component: lazyRouteComponent(() => import("../pages/TaskPage"), "TaskPage"),
+  validateSearch: ({ position }: Record<string, unknown>): { position?: string } =>
+    typeof position === "string" && position !== "" ? { position } : {},
+});
+
 /** A router of its own for each caller: tests make many. */
 export function createConsoleRouter() {
   return createRouter({
-    routeTree: root.addChildren([home, create, live]),
+    routeTree: root.addChildren([home, create, live, tasks, task]),
     // plain texts: an address that people read and write by hand needs no JSON in it
     parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
     stringifySearch: (search) => {

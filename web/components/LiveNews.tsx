@@ -5,25 +5,28 @@ const SAY_EVERY_MS = 5000;
 
 interface LiveNewsProps {
   held: number;
-  shown: number;
-  isPaused: boolean;
+  /** Whether there are more new ones than could be counted. */
+  isMore?: boolean;
+  /** How many rows there are, in words. */
+  shown: string;
+  /** Why what is new waits. */
+  reason: string;
   onLetIn: () => void;
 }
 
 /** How many rows there are, and how many wait until the reader wants them. */
-export function LiveNews({ held, shown, isPaused, onLetIn }: LiveNewsProps) {
-  const said = useSlowly(held > 0 ? `${held.toLocaleString()} new` : "");
+export function LiveNews({ held, isMore = false, shown, reason, onLetIn }: LiveNewsProps) {
+  const news = `${held.toLocaleString()}${isMore ? "+" : ""} new`;
+  const said = useSlowly(held > 0 ? news : "");
   return (
     <div className="news">
-      <span className="quiet">
-        {shown.toLocaleString()} {shown === 1 ? "response" : "responses"}
-      </span>
+      <span className="quiet">{shown}</span>
       {held > 0 && (
         <button type="button" className="button button-small button-news" onClick={onLetIn}>
-          {held.toLocaleString()} new: show
+          {news}: show
         </button>
       )}
-      {held > 0 && <span className="quiet">{isPaused ? "held while paused" : "held while you read"}</span>}
+      {held > 0 && <span className="quiet">{reason}</span>}
       <span className="sr-only" role="status">
         {said}
       </span>

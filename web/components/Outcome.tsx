@@ -2,6 +2,7 @@ import type { SentTask } from "../api/responses";
 import { CopyButton } from "./CopyButton";
 import { Result } from "./Result";
 import { nameStatus, StatusTag } from "./StatusTag";
+import { TaskNameLink } from "./TaskNameLink";
 import { type TaskView, useTask } from "./useTask";
 
 /** What becomes of a task, as it happens. */
@@ -21,7 +22,7 @@ export function Outcome({ task }: { task: SentTask }) {
         </dd>
         <dt>Task</dt>
         <dd>
-          <code>{task.taskId}</code> <CopyButton text={task.taskId} what="the task id" />
+          <TaskNameLink {...task} /> <CopyButton text={task.taskId} what="the task id" />
         </dd>
         <dt>Agent</dt>
         <dd>

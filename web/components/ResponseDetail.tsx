@@ -4,6 +4,7 @@ import { showMoment } from "../text/time";
 import { CopyButton } from "./CopyButton";
 import { Result } from "./Result";
 import { StatusTag } from "./StatusTag";
+import { TaskNameLink } from "./TaskNameLink";
 
 /** One response in full, beside the list. */
 export function ResponseDetail({ row, onClose }: { row: Row; onClose: () => void }) {
@@ -16,7 +17,7 @@ export function ResponseDetail({ row, onClose }: { row: Row; onClose: () => void
   }, [onClose]);
   const facts = [
     ["Agent", response.agent_id],
-    ["Task", response.task_id],
+    ["Task", <TaskNameLink key="task" agentId={response.agent_id} taskId={response.task_id} />],
     ["Attempt", String(response.attempt)],
     ["Started", response.started_at === null ? "never" : showMoment(Date.parse(response.started_at))],
     ["Arrived", showMoment(row.arrivedAt)],

@@ -1,6 +1,8 @@
-import type { Status } from "../api/responses";
+import type { TaskState } from "../api/tasks";
 
-const SHOWN: Record<Status, { glyph: string; name: string }> = {
+const SHOWN: Record<TaskState, { glyph: string; name: string }> = {
+  unasked: { glyph: "?", name: "unasked" },
+  queued: { glyph: "◌", name: "queued" },
   in_progress: { glyph: "◐", name: "in progress" },
   completed: { glyph: "✓", name: "completed" },
   failed: { glyph: "✕", name: "failed" },
@@ -10,8 +12,8 @@ const SHOWN: Record<Status, { glyph: string; name: string }> = {
   timed_out: { glyph: "◷", name: "timed out" },
 };
 
-/** A status in words, with a sign and a colour that say the same. */
-export function StatusTag({ status }: { status: Status }) {
+/** A status of a response or the state of a task in words, with a sign and a colour that say the same. */
+export function StatusTag({ status }: { status: TaskState }) {
   // a newer gateway may know more
   const { glyph, name } = SHOWN[status] ?? { glyph: "?", name: status };
   return (
@@ -22,4 +24,4 @@ export function StatusTag({ status }: { status: Status }) {
 }
 
 /** A status in words. */
-export const nameStatus = (status: Status) => SHOWN[status]?.name ?? status;
+export const nameStatus = (status: TaskState) => SHOWN[status]?.name ?? status;

@@ -3,6 +3,7 @@ import { type FormEvent, type KeyboardEvent, useId } from "react";
 import { GatewayAway, GatewayProblem } from "../api/problems";
 import type { SentTask } from "../api/responses";
 import { createTask, JsonText } from "../api/task";
+import { EMPTY_DRAFT } from "../app/draft";
 import { useGatewayLook } from "../app/gateway";
 import { useTabState } from "../app/storage";
 import { findIdFault } from "../text/ids";
@@ -16,7 +17,6 @@ import { Snippets } from "./Snippets";
 
 /** As many tasks that were sent are kept in sight. */
 const MAX_SENT = 8;
-const EMPTY: Call = { taskId: "", agentId: "", payload: '{\n  "action": "test"\n}' };
 
 /** A task that this tab has sent. */
 export interface Sent extends SentTask {
@@ -26,7 +26,8 @@ export interface Sent extends SentTask {
 
 /** Create a task, and see what becomes of it. What is typed survives a reload. */
 export default function TaskComponent() {
-  const [draft, setDraft] = useTabState("draft", EMPTY, isCall);
+  const [draft, setDraft] = useTabState("draft", EMPTY_DRAFT, isCall);
+  const [before, setBefore] = useTabState<Call | null>("draft-before", null, isCall);
   const [sent, setSent] = useTabState<readonly Sent[]>("sent", [], isSentList);
   const [shown, setShown] = useTabState<string | null>("shown", null, isText);
   const lookAtGateway = useGatewayLook();
@@ -37,6 +38,10 @@ export default function TaskComponent() {
   const change = (part: Partial<Call>) => {
     setDraft({ ...draft, ...part });
     if (sending.isError) sending.reset();
+  };
+  const bringBack = () => {
+    if (before !== null) change(before);
+    setBefore(null);
   };
   const submit = (event?: FormEvent) => {
     event?.preventDefault();
@@ -52,6 +57,7 @@ export default function TaskComponent() {
     <div className="columns">
       <TaskForm
         {...{ draft, change, submit, reason, refused }}
+        onBringBack={before === null ? null : bringBack}
         trouble={sending.error ? explain(sending.error, draft) : null}
       />
       <div className="stack">
@@ -81,9 +87,11 @@ interface TaskFormProps {
   /** What the gateway said of each field. */
   refused: Record<string, string>;
   trouble: string | null;
+  /** Brings back the draft that stood here before another was put in its place; null if none was. */
+  onBringBack: (() => void) | null;
 }
 
-function TaskForm({ draft, change, submit, reason, refused, trouble }: TaskFormProps) {
+function TaskForm({ draft, change, submit, reason, refused, trouble, onBringBack }: TaskFormProps) {
   const told = useId();
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
@@ -132,6 +140,11 @@ function TaskForm({ draft, change, submit, reason, refused, trouble }: TaskFormP
         <p id={told} className={trouble ? "field-fault" : "quiet"} role={trouble ? "alert" : undefined}>
           {trouble ?? reason ?? "Ctrl+Enter sends, too."}
         </p>
+        {onBringBack && (
+          <button type="button" className="link" onClick={onBringBack}>
+            Bring back my draft of before
+          </button>
+        )}
       </div>
     </form>
   );

@@ -13,10 +13,18 @@ export interface TaskView {
 
 const NOTHING: TaskView = { progress: [], outcome: null, state: { kind: "connecting" } };
 
-/** A task that was sent, as it goes on; a task that is followed from its position is told whole after a reload, too. */
-export function useTask({ taskId, agentId, position }: SentTask): TaskView {
+/**
+ * A task that was sent, as it goes on; a task that is followed from its position is told whole after a reload, too.
+ * Without a position nothing is followed.
+ */
+export function useTask({
+  taskId,
+  agentId,
+  position,
+}: Omit<SentTask, "position"> & { position: string | null }): TaskView {
   const [view, setView] = useState(NOTHING);
   useEffect(() => {
+    if (position === null) return;
     const stop = new AbortController();
     setView(NOTHING);
     void followTask(

@@ -30,6 +30,8 @@ export function useWindow(scroller: RefObject<HTMLElement | null>, count: number
   const isOut = kept < first || kept >= end;
   return {
     indexes: isOut && kept < count ? [...inSight, kept] : inSight,
+    /** One past the last of those in sight and beyond. */
+    end,
     pageRows: Math.max(1, Math.floor(sight.height / ROW_PX) - 1),
     /** Scroll as little as shows a row whole. */
     show: (index: number) => {

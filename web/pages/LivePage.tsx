@@ -4,20 +4,14 @@ import { followAll } from "../api/responses";
 import type { StreamState } from "../api/stream";
 import { useGatewayLook } from "../app/gateway";
 import { LiveLog, type Row } from "../app/liveLog";
-import { usePreference } from "../app/preferences";
 import { useShortcut } from "../app/shortcuts";
-import { Choice } from "../components/Choice";
 import { EventGrid } from "../components/EventGrid";
 import { LiveFilters, parseStatuses } from "../components/LiveFilters";
 import { LiveNews } from "../components/LiveNews";
 import { Page } from "../components/Page";
 import { ResponseDetail } from "../components/ResponseDetail";
+import { TimesChoice } from "../components/TimesChoice";
 import { showClock } from "../text/time";
-
-const TIMES = [
-  { value: "relative", label: "Relative" },
-  { value: "exact", label: "Exact" },
-] as const;
 
 /** Everything that agents answer, as it happens. */
 export function LivePage() {
@@ -28,7 +22,6 @@ export function LivePage() {
   const [isPaused, setPaused] = useState(false);
   const [isReading, setReading] = useState(false);
   const [selected, setSelected] = useState<Row | null>(null);
-  const [times, setTimes] = usePreference("times");
   const top = useRef<HTMLDivElement>(null);
   useEffect(() => log.hold(isPaused || isReading), [log, isPaused, isReading]);
   useShortcut("p", "Pause or go on (Live)", () => setPaused((paused) => !paused));
@@ -45,7 +38,7 @@ export function LivePage() {
         <div className="tools">
           <LiveState state={state} isPaused={isPaused} />
           <span className="grow" />
-          <Choice name="Times" value={times} options={TIMES} onChange={setTimes} />
+          <TimesChoice />
           <button type="button" className="button" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
             Pause
           </button>
@@ -57,7 +50,12 @@ export function LivePage() {
         statuses={parseStatuses(search.status ?? "")}
         onChange={(next) => void navigate({ search: next, replace: true })}
       />
-      <LiveNews held={view.held} shown={view.rows.length} isPaused={isPaused} onLetIn={letIn} />
+      <LiveNews
+        held={view.held}
+        shown={`${view.rows.length.toLocaleString()} ${view.rows.length === 1 ? "response" : "responses"}`}
+        reason={isPaused ? "held while paused" : "held while you read"}
+        onLetIn={letIn}
+      />
       <div className={selected ? "split split-open" : "split"} ref={top}>
         <EventGrid view={view} selected={selected?.number ?? null} onSelect={setSelected} onReading={setReading} />
         {view.rows.length === 0 && (

@@ -23,6 +23,8 @@ export class FakeGateway {
   readonly streams: ServerResponse[] = [];
   /** How POST /api/tasks is answered. */
   onPost: Answer = (_, response) => json(response, 202, ACCEPTED);
+  /** How other paths are answered. */
+  onGet: Answer = (_, response) => json(response, 404, PROBLEM);
   /** How a stream is answered; by default it stays open. */
   onStream: Answer = (_, response) => this.openStream(response);
   private readonly sockets = new Set<Socket>();
@@ -93,7 +95,7 @@ export class FakeGateway {
     if (url === "/healthz") json(response, 200, { status: "ok" });
     else if (method === "POST") this.onPost(asked, response);
     else if (url.includes("/events")) this.onStream(asked, response);
-    else json(response, 404, PROBLEM);
+    else this.onGet(asked, response);
   }
 }
 

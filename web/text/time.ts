@@ -29,3 +29,17 @@ export function showMoment(moment: number): string {
   const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" }).format(moment);
   return `${local} · ${new Date(moment).toISOString()}`;
 }
+
+/** How long something took, such as "12 ms", "1.25 s" or "3 min 4 s". */
+export function showDuration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 60_000) return `${Number((ms / 1000).toPrecision(3))} s`;
+  const seconds = Math.round(ms / 1000);
+  for (const [at, [size, name]] of UNITS.entries()) {
+    if (seconds < size) continue;
+    const [nextSize, nextName] = UNITS[at + 1] ?? [1, "s"];
+    const rest = Math.floor((seconds % size) / nextSize);
+    return `${Math.floor(seconds / size)} ${name}${rest > 0 ? ` ${rest} ${nextName}` : ""}`;
+  }
+  return `${seconds} s`;
+}
