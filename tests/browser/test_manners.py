@@ -15,10 +15,13 @@ from tests.support.console import WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
+    "overview": "/overview",
     "live": "/live",
-    "create": "/create",
     "tasks": "/tasks",
     "task": "/tasks/axe/",
+    "create": "/create",
+    "agents": "/agents",
+    "workers": "/workers",
     "missing": "/no/such/page",
 }
 
