@@ -17,9 +17,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from mabos.gateway.access import Access
 from mabos.gateway.errors import Refused
 from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.tokens import Tokens, provider_keys
+from tests.gateway.fakes import Door
+from tests.gateway.shape import read_problem
 from tests.support.nowhere import closed_port
 
 ISSUER, AUDIENCE = "https://provider.example", "mabos"
@@ -138,6 +141,27 @@ def test_what_is_not_the_providers_or_does_not_hold_is_refused(tokens: Tokens, n
     refused = refusal(tokens, BAD[name]())
     assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "\n" not in refused.detail
+
+
+@pytest.mark.parametrize("name", ["expired", "alg none", "not signed", "alg HS256 with the public key"])
+def test_no_route_opens_for_a_token_that_does_not_hold(tokens: Tokens, name: str) -> None:
+    """401 at the door itself, for what writes, what reads and what streams; nothing is published."""
+    token = BAD[name]() if name in BAD else sign(claims()).rpartition(".")[0] + "."
+    door = Door(access=Access(None, tokens))
+    headers = {"authorization": f"Bearer {token}"}
+    task = {"agent_id": "a", "payload": {}}
+    for method, path, body in (
+        ("POST", "/api/tasks", task),
+        ("POST", "/api/tasks/batch", [task]),
+        ("POST", "/api/tasks/t/cancel", {"agent_id": "a"}),
+        ("GET", "/api/tasks/t/events?agent_id=a", None),
+        ("GET", "/api/events", None),
+        ("GET", "/metrics", None),
+    ):
+        answer = door.ask(method, path, json=body, headers=headers)
+        read_problem(answer, 401)
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert door.producer.sent == []
 
 
 def test_a_provider_that_is_away_is_no_fault_of_the_caller() -> None:

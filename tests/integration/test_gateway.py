@@ -51,7 +51,11 @@ def read_at(settings: Settings, position: Position) -> Message:
 def test_a_task_stands_at_the_position_answered(platform: Platform) -> None:
     """202 means stored: the record is there, keyed by its agent, with the task and the trace that were sent."""
     settings = platform.settings
-    task = {"agent_id": "agent ä", "payload": {"action": "test", "n": 2**60}, "deadline": "2099-01-31T12:00:00.123Z"}
+    task = {
+        "agent_id": "agent ä",
+        "payload": {"action": "test", "n": 2**63 + 1},
+        "deadline": "2099-01-31T12:00:00.123Z",
+    }
     with gateway(settings) as client:
         assert client.get("/readyz").json() == {"status": "ready"}
         answer = client.post("/api/tasks", json=task, headers={"traceparent": TRACE})
