@@ -315,11 +315,11 @@ def test_a_task_that_is_stored_is_accepted_though_the_database_goes(
         async with opened(door) as [ask]:
             asking = asyncio.ensure_future(ask("k"))
             await until(lambda: door.producer.sent)
-            change(database, "DROP SCHEMA mabos_gateway CASCADE")
+            change(database, "DROP SCHEMA IF EXISTS mabos_gateway CASCADE")
             door.producer.acknowledge_all()
             answer = await asking
             door.producer.hold = False
-            change(database, "DROP SCHEMA mabos_gateway CASCADE")
+            change(database, "DROP SCHEMA IF EXISTS mabos_gateway CASCADE")
             return [answer, await ask("k2"), await ask("k2")]
 
     stored, first, second = asyncio.run(run())
