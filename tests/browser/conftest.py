@@ -16,6 +16,8 @@ from pydantic import SecretStr
 
 from mabos.consumers import AgentGroup, Task
 from mabos.gateway import create_app
+from mabos.gateway.access import Access
+from mabos.gateway.app import Parts
 from mabos.gateway.server import make_server, open_listener
 from mabos.kafka.settings import Settings
 from mabos.streams.local_database import LocalDatabase
@@ -45,6 +47,8 @@ class Door:
 
     settings: Settings
     port: int = 0
+    access: Access | None = None
+    """Says who asks; None for a gateway that is open."""
     _server: uvicorn.Server | None = None
     _thread: threading.Thread | None = None
 
@@ -57,7 +61,7 @@ class Door:
         """Serve."""
         listener = open_listener("127.0.0.1", self.port)
         self.port = listener.getsockname()[1]
-        self._server = make_server(create_app(self.settings), stop_timeout_s=1)
+        self._server = make_server(create_app(self.settings, Parts(access=self.access)), stop_timeout_s=1)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]})
         self._thread.start()
 

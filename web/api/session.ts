@@ -1,6 +1,7 @@
 /** Who asks: the API key that goes with every call, and whether the gateway wants one. No React in it. */
 
 import { read, write } from "../app/storage";
+import { GatewayAway, toProblem } from "./problems";
 
 const NAME = "key";
 const listeners = new Set<() => void>();
@@ -21,14 +22,23 @@ export function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** From now on ask with this key, which the gateway has taken. */
-export function signIn(key: string): void {
+/**
+ * From now on ask with this key.
+ *
+ * @throws GatewayProblem the gateway does not take it, and says why; GatewayAway: it does not answer. Nothing changed.
+ */
+export async function signIn(key: string): Promise<void> {
+  const request = new Request(`${location.origin}/api/me`, { headers: { authorization: `Bearer ${key}` } });
+  const response = await fetch(request).catch((cause: unknown) => {
+    throw new GatewayAway({ cause });
+  });
+  if (!response.ok) throw toProblem(await response.json().catch(() => null), response.status);
   keep(key, null);
 }
 
 /** Forget the key. */
 export function signOut(): void {
-  keep(null, "You have signed out.");
+  keep(null, "you have signed out");
 }
 
 /** Ask the gateway as whoever has signed in; like fetch. */
@@ -41,8 +51,8 @@ export async function send(request: Request): Promise<Response> {
 }
 
 function keep(key: string | null, next: string | null): void {
-  kept = key;
   write(() => sessionStorage, NAME, key);
+  kept = read(() => sessionStorage, NAME) === key ? null : key;
   refusal = next;
   tell();
 }
@@ -60,7 +70,5 @@ function tell(): void {
 }
 
 async function explain(response: Response): Promise<string> {
-  const body: unknown = await response.json().catch(() => null);
-  const detail = typeof body === "object" && body !== null && "detail" in body ? body.detail : null;
-  return typeof detail === "string" ? `Refused: ${detail}.` : "The gateway does not know this key.";
+  return toProblem(await response.json().catch(() => null), response.status).message;
 }

@@ -1,6 +1,9 @@
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { useRef } from "react";
 import { Choice } from "../components/Choice";
+import { SignInPage } from "../pages/SignInPage";
+import { CallerLine } from "./CallerLine";
+import { useRefusal } from "./caller";
 import { GatewayBanner } from "./gateway";
 import { usePreference } from "./preferences";
 import { ShortcutList } from "./ShortcutList";
@@ -26,6 +29,7 @@ export function Shell() {
   const [theme, setTheme] = usePreference("theme");
   const list = useRef<HTMLDialogElement>(null);
   const showKeys = () => list.current?.showModal();
+  const isAsked = useRefusal() !== null;
   useShortcut("?", "Show the keys", showKeys);
   return (
     <div className="shell">
@@ -49,6 +53,7 @@ export function Shell() {
           </ul>
         </nav>
         <div className="side-foot">
+          <CallerLine />
           <a href="/docs">API</a>
           <button type="button" className="link" onClick={showKeys}>
             Keys
@@ -57,7 +62,7 @@ export function Shell() {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <Outlet />
+        {isAsked ? <SignInPage /> : <Outlet />}
       </main>
       <GatewayBanner />
       <ShortcutList dialog={list} />
