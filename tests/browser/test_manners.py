@@ -15,10 +15,12 @@ from tests.support.console import WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 PAGES = {
+    "overview": "/overview",
     "live": "/live",
-    "create": "/create",
     "tasks": "/tasks",
     "task": "/tasks/axe/",
+    "create": "/create",
+    "agents": "/agents",
     "missing": "/no/such/page",
 }
 

@@ -7,9 +7,11 @@ import { ShortcutList } from "./ShortcutList";
 import { useShortcut } from "./shortcuts";
 
 const PAGES = [
+  { to: "/overview", name: "Overview", keys: "g o" },
   { to: "/live", name: "Live", keys: "g l" },
   { to: "/tasks", name: "Tasks", keys: "g t" },
   { to: "/create", name: "Create a task", keys: "g c" },
+  { to: "/agents", name: "Agents", keys: "g a" },
 ] as const;
 
 const THEMES = [

@@ -6,7 +6,9 @@ import { CrashPage } from "../pages/CrashPage";
 import { CreatePage } from "../pages/CreatePage";
 import { LivePage } from "../pages/LivePage";
 import { NotFoundPage } from "../pages/NotFoundPage";
+import { lazyPage } from "./lazyPage";
 import { Shell } from "./Shell";
+import { pickTexts } from "./search";
 import { pickTasksSearch } from "./taskSearch";
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFoundPage, errorComponent: CrashPage });
@@ -46,10 +48,24 @@ const task = createRoute({
     typeof position === "string" && position !== "" ? { position } : {},
 });
 
+const overview = createRoute({
+  getParentRoute: () => root,
+  path: "/overview",
+  component: lazyPage("Overview", () => import("../pages/OverviewPage").then((file) => file.OverviewPage)),
+  validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["window"]),
+});
+
+const agents = createRoute({
+  getParentRoute: () => root,
+  path: "/agents",
+  component: lazyPage("Agents", () => import("../pages/AgentsPage").then((file) => file.AgentsPage)),
+  validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["window", "sort", "text", "page"]),
+});
+
 /** A router of its own for each caller: tests make many. */
 export function createConsoleRouter() {
   return createRouter({
-    routeTree: root.addChildren([home, create, live, tasks, task]),
+    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents]),
     // plain texts: an address that people read and write by hand needs no JSON in it
     parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
     stringifySearch: (search) => {

@@ -1,0 +1,69 @@
+"""How the road is doing, in a browser, before the real platform: overview and agents."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Console
+
+WAIT_MS = 30_000
+
+
+@pytest.fixture(scope="module")
+def traffic(console: Console) -> None:
+    """Tasks that went well, and some that did not."""
+    with httpx.Client(base_url=console.door.url) as client:
+        for agent, action, count in (("support-01", "greet", 9), ("billing", "greet", 4), ("billing", "fail", 2)):
+            for number in range(count):
+                task = {"agent_id": agent, "payload": {"action": action, "name": "Ada", "number": number}}
+                assert client.post("/api/tasks", json=task, headers={"prefer": "wait=20"}).status_code == 200
+
+
+@pytest.mark.usefixtures("traffic")
+def test_the_overview_shows_what_is_there_and_leads_to_it(page: Page, console: Console) -> None:
+    """Counts, charts and what waits; a stretch of a chart tells its own, and each number leads to its tasks."""
+    console.go.clear()
+    task = {"agent_id": "slow", "payload": {"action": "hold"}}
+    assert httpx.post(f"{console.door.url}/api/tasks", json=task).status_code == 202
+    page.goto("/overview")
+    waiting = page.locator(".tile").filter(has_text="Waiting now")
+    expect(waiting.get_by_role("link")).to_have_text(re.compile(r"^[1-9]"), timeout=WAIT_MS)
+    expect(page.get_by_role("region", name="Longest waiting").get_by_role("link", name="slow")).to_be_visible()
+    failures = page.get_by_role("region", name="Most failures")
+    expect(failures.get_by_role("link", name="billing")).to_have_attribute(
+        "href", "/tasks?agent=billing&state=failed%2Crejected%2Cexpired%2Ctimed_out&since=1h"
+    )
+    cursor = page.get_by_role("slider", name="Outcomes")
+    cursor.press("End")
+    expect(page.get_by_role("region", name="Outcomes")).to_contain_text("so far")
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("region", name="Outcomes")).not_to_contain_text("so far")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("region", name="Outcomes")).to_contain_text("The last hour")
+    page.set_viewport_size({"width": 1280, "height": 960})
+    page.get_by_text("15 min").click()
+    page.wait_for_url("**/overview?window=15m")
+    expect(page.locator(".tile").filter(has_text="Answered").get_by_role("link")).to_be_visible()
+    page.screenshot(path=console.shots / "overview.png")
+    waiting.get_by_role("link").click()
+    page.wait_for_url("**/tasks?state=queued%2Cin_progress")
+    console.go.set()
+
+
+@pytest.mark.usefixtures("traffic")
+def test_agents_can_be_sorted_and_found(page: Page, console: Console) -> None:
+    """By any column, and by a part of their ids; the address tells it."""
+    page.goto("/agents?sort=failed")
+    first = page.get_by_role("row").nth(1)
+    expect(first).to_contain_text("billing", timeout=WAIT_MS)
+    page.screenshot(path=console.shots / "agents.png")
+    page.get_by_role("button", name="Agent", exact=True).click()
+    page.keyboard.press("/")
+    page.keyboard.type("SUPPORT")
+    page.wait_for_url("**/agents?sort=agent&text=SUPPORT")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("support-01")
+    expect(page.get_by_role("link", name="billing")).to_have_count(0)
