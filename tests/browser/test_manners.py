@@ -21,6 +21,7 @@ PAGES = {
     "task": "/tasks/axe/",
     "create": "/create",
     "agents": "/agents",
+    "workers": "/workers",
     "missing": "/no/such/page",
 }
 

@@ -1,4 +1,4 @@
-"""How the road is doing, in a browser, before the real platform: overview and agents."""
+"""How the road is doing, in a browser, before the real platform: overview, agents and workers."""
 
 from __future__ import annotations
 
@@ -67,3 +67,14 @@ def test_agents_can_be_sorted_and_found(page: Page, console: Console) -> None:
     page.wait_for_url("**/agents?sort=agent&text=SUPPORT")
     expect(page.get_by_role("row").nth(1)).to_contain_text("support-01")
     expect(page.get_by_role("link", name="billing")).to_have_count(0)
+
+
+def test_workers_show_who_does_what(page: Page, console: Console) -> None:
+    """The worker that is there has every partition; the topics are as wanted."""
+    page.goto("/workers")
+    partitions = page.get_by_role("region", name="Partitions", exact=True)
+    expect(partitions.get_by_role("row")).to_have_count(13)
+    expect(partitions.get_by_text("nobody")).to_have_count(0)
+    expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(2)
+    expect(page.get_by_role("region", name="Topics").get_by_text("in sync")).to_have_count(4)
+    page.screenshot(path=console.shots / "workers.png")

@@ -55,3 +55,18 @@ export async function readAgents(name: WindowName, signal: AbortSignal): Promise
     if (isLast || agents.length >= MAX_AGENTS) return { agents, isCut: !isLast };
   }
 }
+
+export type Workers = components["schemas"]["Workers"];
+export type WorkerPartition = components["schemas"]["WorkerPartition"];
+export type Topic = components["schemas"]["Topic"];
+
+/** The members of a group, and their partitions; without a name, of the group that is at work. */
+export function readWorkers(group: string | undefined, signal: AbortSignal): Promise<Workers> {
+  const query = group === undefined ? {} : { group };
+  return ask(gateway().GET("/api/workers", { params: { query }, signal }));
+}
+
+/** The topics of the queue. */
+export async function readTopics(signal: AbortSignal): Promise<readonly Topic[]> {
+  return (await ask(gateway().GET("/api/topics", { signal }))).topics;
+}

@@ -12,6 +12,7 @@ const PAGES = [
   { to: "/tasks", name: "Tasks", keys: "g t" },
   { to: "/create", name: "Create a task", keys: "g c" },
   { to: "/agents", name: "Agents", keys: "g a" },
+  { to: "/workers", name: "Workers", keys: "g w" },
 ] as const;
 
 const THEMES = [

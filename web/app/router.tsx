@@ -62,10 +62,17 @@ const agents = createRoute({
   validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["window", "sort", "text", "page"]),
 });
 
+const workers = createRoute({
+  getParentRoute: () => root,
+  path: "/workers",
+  component: lazyPage("Workers", () => import("../pages/WorkersPage").then((file) => file.WorkersPage)),
+  validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["group"]),
+});
+
 /** A router of its own for each caller: tests make many. */
 export function createConsoleRouter() {
   return createRouter({
-    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents]),
+    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents, workers]),
     // plain texts: an address that people read and write by hand needs no JSON in it
     parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
     stringifySearch: (search) => {
