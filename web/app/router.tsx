@@ -1,11 +1,12 @@
 /** Which address shows which page. */
 
-import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from "@tanstack/react-router";
+import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import type { LiveSearch } from "../components/LiveFilters";
 import { CrashPage } from "../pages/CrashPage";
 import { CreatePage } from "../pages/CreatePage";
 import { LivePage } from "../pages/LivePage";
 import { NotFoundPage } from "../pages/NotFoundPage";
+import type { AgentSearch } from "../text/agents";
 import { lazyPage } from "./lazyPage";
 import { Shell } from "./Shell";
 import { pickTexts } from "./search";
@@ -36,14 +37,14 @@ const live = createRoute({
 const tasks = createRoute({
   getParentRoute: () => root,
   path: "/tasks",
-  component: lazyRouteComponent(() => import("../pages/TasksPage"), "TasksPage"),
+  component: lazyPage("Tasks", () => import("../pages/TasksPage").then((file) => file.TasksPage)),
   validateSearch: pickTasksSearch,
 });
 
 const task = createRoute({
   getParentRoute: () => root,
   path: "/tasks/$agentId/$taskId",
-  component: lazyRouteComponent(() => import("../pages/TaskPage"), "TaskPage"),
+  component: lazyPage("Task", () => import("../pages/TaskPage").then((file) => file.TaskPage)),
   validateSearch: ({ position }: Record<string, unknown>): { position?: string } =>
     typeof position === "string" && position !== "" ? { position } : {},
 });
@@ -52,21 +53,22 @@ const overview = createRoute({
   getParentRoute: () => root,
   path: "/overview",
   component: lazyPage("Overview", () => import("../pages/OverviewPage").then((file) => file.OverviewPage)),
-  validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["window"]),
+  validateSearch: (search: Record<string, unknown>): { window?: string } => pickTexts(search, ["window"]),
 });
 
 const agents = createRoute({
   getParentRoute: () => root,
   path: "/agents",
   component: lazyPage("Agents", () => import("../pages/AgentsPage").then((file) => file.AgentsPage)),
-  validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["window", "sort", "text", "page"]),
+  validateSearch: (search: Record<string, unknown>): AgentSearch =>
+    pickTexts(search, ["window", "sort", "text", "page"]),
 });
 
 const workers = createRoute({
   getParentRoute: () => root,
   path: "/workers",
   component: lazyPage("Workers", () => import("../pages/WorkersPage").then((file) => file.WorkersPage)),
-  validateSearch: (search: Record<string, unknown>) => pickTexts(search, ["group"]),
+  validateSearch: (search: Record<string, unknown>): { group?: string } => pickTexts(search, ["group"]),
 });
 
 /** A router of its own for each caller: tests make many. */

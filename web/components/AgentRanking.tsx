@@ -1,7 +1,8 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import type { Agent } from "../api/operations";
-import { TaskLink, type TaskSearch } from "./TaskLink";
+import type { TasksSearch } from "../app/taskSearch";
+import { TaskLink } from "./TaskLink";
 
 interface AgentRankingProps {
   title: string;
@@ -10,7 +11,7 @@ interface AgentRankingProps {
   /** How the page of all agents sorts them in the same way. */
   sort: string;
   columns: readonly { name: string; show: (agent: Agent) => ReactNode }[];
-  toSearch: (agent: Agent) => TaskSearch;
+  toSearch: (agent: Agent) => TasksSearch;
   /** Said where there are none. */
   none: string;
 }

@@ -1,9 +1,10 @@
 import { type FocusEvent, type PointerEvent, type ReactNode, useId, useRef, useState } from "react";
+import type { TasksSearch } from "../app/taskSearch";
 import type { Axis } from "../text/scales";
 import { markStretches, nameStretch, nameWindow, type Stretch, type WindowName } from "../text/windows";
 import { ChartPlot, LEFT, type Series, type Shape } from "./ChartPlot";
 import { ChartTable } from "./ChartTable";
-import { TaskLink, type TaskSearch } from "./TaskLink";
+import { TaskLink } from "./TaskLink";
 import { useWidth } from "./useWidth";
 
 export interface ChartProps {
@@ -17,7 +18,7 @@ export interface ChartProps {
   toAxis: (greatest: number) => Axis;
   show: (value: number | null) => string;
   /** Which tasks a value comes from; of the whole window without a stretch. */
-  toSearch: (key: string, stretch: Stretch | null) => TaskSearch;
+  toSearch: (key: string, stretch: Stretch | null) => TasksSearch;
   /** Said in its middle, where there is nothing to see. */
   note?: ReactNode;
 }

@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { GatewayAway } from "../api/problems";
+import { GatewayAway, GatewayProblem } from "../api/problems";
 
 interface ReadTroubleProps {
   /** What is not there, such as "The agents". */
@@ -14,6 +14,7 @@ interface ReadTroubleProps {
 /** Why something could not be read. Of a gateway that is away the foot of the page tells. */
 export function ReadTrouble({ what, error, hasOlder = false, children }: ReadTroubleProps) {
   if (error === null || (error instanceof GatewayAway && hasOlder)) return null;
+  if (error instanceof GatewayProblem && error.status === 401) return null; // the sign-in says it
   return (
     <div className="card read-trouble" role="alert">
       <p className="error-line">

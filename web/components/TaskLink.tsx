@@ -1,22 +1,17 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
+import type { TasksSearch } from "../app/taskSearch";
 
-/** Which tasks a list shows, as its address says it. */
-export interface TaskSearch {
-  agent?: string;
-  action?: string;
-  /** States, comma separated. */
-  state?: string;
-  /** ISO 8601, or "1h" for an hour ago. */
-  since?: string;
-  until?: string;
-  text?: string;
+interface TaskLinkProps {
+  /** Which tasks. */
+  search: TasksSearch;
+  children: ReactNode;
 }
 
-/** A number that leads to the tasks that it counts; 0 leads nowhere. */
-export function TaskLink({ search, children }: { search: TaskSearch; children: ReactNode }) {
+/** A number that leads to the tasks that it counts. */
+export function TaskLink({ search, children }: TaskLinkProps) {
   return (
-    <Link to={"/tasks" as string} search={search as never}>
+    <Link to="/tasks" search={search}>
       {children}
     </Link>
   );

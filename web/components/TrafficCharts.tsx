@@ -1,12 +1,12 @@
 import { Link } from "@tanstack/react-router";
 import type { WindowTraffic } from "../api/operations";
+import type { TasksSearch } from "../app/taskSearch";
 import { showCount, showMeasured } from "../text/numbers";
 import { OUTCOMES } from "../text/outcomes";
 import { countAxis, durationAxis } from "../text/scales";
 import { cutWindow, type Stretch, type WindowName, windowUnit } from "../text/windows";
 import { Chart } from "./Chart";
 import type { Series } from "./ChartPlot";
-import type { TaskSearch } from "./TaskLink";
 
 interface TrafficChartsProps {
   window: WindowName;
@@ -23,7 +23,7 @@ const PERCENTILES = [
 /** What was answered, and how long that took, over a window. */
 export function TrafficCharts({ window, traffic }: TrafficChartsProps) {
   const stretches = traffic?.stretches ?? cutWindow(window, Date.now());
-  const toSearch = (_: string, stretch: Stretch | null): TaskSearch => toTimes(window, stretch);
+  const toSearch = (_: string, stretch: Stretch | null): TasksSearch => toTimes(window, stretch);
   const isEmpty = traffic !== undefined && traffic.total.requested === 0 && traffic.total.answered === 0;
   const note = traffic === undefined ? "Asking…" : isEmpty ? NOTHING : undefined;
   const shared = { window, stretches };
@@ -79,7 +79,7 @@ function measure(kind: "wait" | "run", stretches: readonly Stretch[], traffic: W
 }
 
 /** The tasks of a stretch, or of the whole window. */
-function toTimes(window: WindowName, stretch: Stretch | null): TaskSearch {
+function toTimes(window: WindowName, stretch: Stretch | null): TasksSearch {
   if (stretch === null) return { since: window };
   return { since: new Date(stretch.from).toISOString(), until: new Date(stretch.to).toISOString() };
 }
