@@ -22,6 +22,7 @@ _LEAST_RECORDS = 5_000  # a partition that is less behind is not worth a turn
 _STRETCH = 500
 _TURN_S = 0.02
 _STILL_S = 1.0
+_MOST_BYTES = 16 << 20  # payloads may be large; a batch of them is as large again on its way to PostgreSQL
 _LIMITS: dict[str, Any] = {"queued.max.messages.kbytes": 8_192}  # of each client; it is read again where it is left
 
 Stretch = tuple[int, int]
@@ -56,8 +57,9 @@ class CatchUp:
     def read(self, timeout_s: float, at_most: int) -> list[Message]:
         """The next records; none when nothing came in time, or :attr:`is_done`."""
         found: list[Message] = []
+        size_bytes = 0
         end_s = time.monotonic() + timeout_s
-        while self._turns and len(found) < at_most:
+        while self._turns and len(found) < at_most and size_bytes < _MOST_BYTES:
             if not self._is_open:
                 self._open(self._turns[0])
             if not any(stream.is_behind for stream in self._streams):
@@ -65,6 +67,7 @@ class CatchUp:
                 continue
             more = self._read_on(min(_STRETCH, at_most - len(found)))
             found += more
+            size_bytes += sum(len(message.value() or b"") for message in more)
             now_s = time.monotonic()
             if more:
                 self._heard_s = now_s

@@ -55,7 +55,7 @@ class Projector:
     """
 
     def __init__(
-        self, settings: Settings, registry: SchemaRegistry | None = None, *, batch_records: int = 10_000
+        self, settings: Settings, registry: SchemaRegistry | None = None, *, batch_records: int = 20_000
     ) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
         self._schema = live_schema(settings.queue)

@@ -66,7 +66,7 @@ class Rebuild:
         registry: SchemaRegistry | None = None,
         *,
         on_progress: Callable[[Progress], None] = lambda _: None,
-        batch_records: int = 10_000,
+        batch_records: int = 20_000,
     ) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
         self._live, self._next = live_schema(settings.queue), next_schema(settings.queue)
