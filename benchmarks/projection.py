@@ -78,8 +78,8 @@ class ProjectionBench:
         Raises:
             MeasurementFailed: The projector ended or stood still, or the view is not what the topics say.
         """
-        with LocalDatabase() as database, self._rig.new_queue() as settings:
-            settings = settings.model_copy(update={"database_url": SecretStr(database.url)})
+        with LocalDatabase() as database, self._rig.new_queue() as found:
+            settings = found.model_copy(update={"database_url": SecretStr(database.url)})
             road = describe_road(settings)
             publish_history(settings, road, tasks)
             ensure_view(settings, live_schema(settings.queue))

@@ -18,10 +18,10 @@ from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
 from mabos.streams.places import Place
 
-_LEAST_RECORDS = 5_000  # a partition that is less behind is not worth a turn
+_LEAST_RECORDS = 500  # a partition that is less behind is not worth a turn
 _STRETCH = 500
 _TURN_S = 0.02
-_STILL_S = 1.0
+_STILL_S = 5.0
 _MOST_BYTES = 16 << 20  # payloads may be large; a batch of them is as large again on its way to PostgreSQL
 _LIMITS: dict[str, Any] = {"queued.max.messages.kbytes": 8_192}  # of each client; it is read again where it is left
 
