@@ -6,6 +6,7 @@ over.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,8 @@ _LETTER_COLUMNS = (
     'dead_at, "offset", partition, attempts, is_whole, code, message, cause_id, agent_id, task_id, action, origin'
 )
 _NOBODY = (None, None)
-_MET = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected, psycopg.errors.UniqueViolation)
+_MET = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+_MOST_MEETINGS = 20
 
 
 def read_sql(name: str) -> LiteralString:
@@ -85,7 +87,7 @@ class Store:
                     rows = self._connection.execute(
                         _TAKE, ([place.topic for place in wanted], [place.partition for place in wanted])
                     ).fetchall()
-            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            except _MET:
                 continue  # another projector takes them in this moment
             return {
                 Place(topic, partition): Claim(epoch=epoch, next_offset=next_offset)
@@ -99,12 +101,16 @@ class Store:
             Fenced: One of them was taken by another, or is not where it was left.
             RecordRefused: PostgreSQL refuses a value.
         """
-        while True:
+        for number in itertools.count(1):
             try:
                 with self._connection.transaction():
                     self._apply(batch, claims)
             except _MET:
                 continue  # it met another projector in one row: read that row again
+            except psycopg.errors.UniqueViolation:
+                if number == _MOST_MEETINGS:  # then it is no row of that kind that is in the way
+                    raise
+                continue
             except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
                 raise RecordRefused(str(error).strip().splitlines()[0]) from error
             return
