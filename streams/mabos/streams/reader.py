@@ -20,6 +20,7 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.codec import Codec
 from mabos.schemas.errors import DecodeError, RegistryUnavailable
+from mabos.schemas.events import TaskRequest
 from mabos.schemas.registry import SchemaRegistry
 from mabos.streams.batch import Batch, Poison
 from mabos.streams.catch_up import CatchUp, plan_turns
@@ -49,7 +50,8 @@ class Reader:
     def __init__(self, settings: Settings, registry: SchemaRegistry, *, batch_records: int) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
         self._codecs: dict[str, Codec[Any]] = {
-            topic: Codec.for_topic(event_type, topic, registry) for topic, event_type in event_types(self._queue).items()
+            topic: Codec.for_topic(event_type, topic, registry)
+            for topic, event_type in event_types(self._queue).items()
         }
         self._consumer = Consumer(librdkafka_config(settings, "reader", client_id="mabos-view-reader"))
         self._batch_records = batch_records
@@ -168,6 +170,8 @@ class Reader:
                 batch.letters.append(self._read_letter(message, place, offset))
             else:
                 event = self._codecs[topic].decode(message.value())
+                if topic == self._queue.requests:
+                    _check_key(message, event)
                 batch.entries.append(Entry(event, place, offset, at_ms, message.headers()))  # type: ignore[arg-type]  # its values are bytes
         except RegistryUnavailable as cause:
             log.warning(
@@ -194,3 +198,9 @@ class Reader:
             headers=message.headers() or (),  # type: ignore[arg-type]  # as above
         )
         return to_row(letter, self._codecs[self._queue.requests].decode)
+
+
+def _check_key(message: Message, request: TaskRequest) -> None:
+    """Refuse a request under a foreign key: workers bury it, so as a task it would wait for an answer for ever."""
+    if message.key() != request.agent_id.encode():
+        raise DecodeError("bad_key", f"the record key is {message.key()!a}, not the agent_id")
