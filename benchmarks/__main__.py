@@ -13,6 +13,7 @@ from benchmarks.display import Display
 from benchmarks.http import HttpBench
 from benchmarks.pace import LatencyBench
 from benchmarks.profiles import Profiler
+from benchmarks.projection import ProjectionBench
 from benchmarks.report import print_rows, write_report
 from benchmarks.rig import run_rig
 from benchmarks.rows import LONG, ROWS, Harness, warm_up
@@ -56,6 +57,7 @@ def _measure(options: argparse.Namespace, display: Display) -> tuple[list[Row], 
             latency=LatencyBench(rig, display, profiler),
             scans=ScanBench(rig, throughput, display),
             http=HttpBench(rig, display, profiler),
+            projection=ProjectionBench(rig, display, profiler),
             display=display,
             rounds=options.rounds,
             scale=options.scale,

@@ -29,6 +29,7 @@ from benchmarks.http import HttpBench
 from benchmarks.lookup import measure_lookup
 from benchmarks.meter import Throughput
 from benchmarks.pace import Latency, LatencyBench
+from benchmarks.projection import ProjectionBench
 from benchmarks.scans import ScanBench
 from benchmarks.throughput import ThroughputBench
 
@@ -50,6 +51,7 @@ class Harness:
     latency: LatencyBench
     scans: ScanBench
     http: HttpBench
+    projection: ProjectionBench
     display: Display
     rounds: int
     scale: float
@@ -189,6 +191,26 @@ def measure_replay(harness: Harness) -> Row:
     )
 
 
+def measure_projection(harness: Harness) -> Row:
+    """The view catches up with tasks and answers that are in the topics already."""
+    runs = []
+    for number in range(1, harness.rounds + 1):
+        harness.display.say(f"round {number} of {harness.rounds}")
+        runs.append(harness.projection.measure(round(_SOME * harness.scale)))
+    rates = [run.rate for run in runs]
+    return Row(
+        name="projection",
+        title="the view of tasks and their answers catches up, in PostgreSQL",
+        claims=[Claim(text="events a second", values=rates, bound=20_000, unit="events/s")],
+        figures=[
+            Figure(name="MABOS projector", values=rates, unit="events/s"),
+            Figure(name="processor time of the projector", values=[run.projector_us for run in runs], unit="us/event"),
+            Figure(name="processor time of PostgreSQL", values=[run.database_us for run in runs], unit="us/event"),
+            Figure(name="peak memory of the projector", values=[run.peak_rss_mib for run in runs], unit="MiB"),
+        ],
+    )
+
+
 def measure_http(harness: Harness) -> Row:
     """Tasks over HTTP: one by one, in batches, and while other people's responses flow past."""
     posts = harness.interleave(harness.http.measure_posts, [(GATEWAY, _POSTS), (GATEWAY_ALONE, _POSTS)])
@@ -224,6 +246,7 @@ ROWS: dict[str, Callable[[Harness], Row]] = {
     "async": measure_async,
     "publish": measure_publish,
     "replay": measure_replay,
+    "projection": measure_projection,
     "http": measure_http,
     "lookup": measure_lookup,
 }

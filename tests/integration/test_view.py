@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from confluent_kafka import Producer
 from pydantic import SecretStr
 
+from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
-from mabos.schemas.events import Status, TaskError, TaskResponse
+from mabos.schemas.codec import REQUEST, Codec
+from mabos.schemas.events import Status, TaskError, TaskRequest, TaskResponse
 from mabos.streams.database import connect, ensure_view, live_schema
 from mabos.streams.local_database import LocalDatabase
 from tests.support.platform import Platform
@@ -104,6 +107,24 @@ def read_letters(settings: Settings) -> list[dict[str, object]]:
         cursor = connection.execute('SELECT * FROM dead_letters ORDER BY "offset"')
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def test_a_request_under_a_foreign_key_is_no_task(settings: Settings) -> None:
+    """Workers bury it unanswered, so it is noted as poison: a row of it would be queued for ever."""
+    topic = Queue(name=settings.queue).requests
+    value = Codec.for_topic(REQUEST, topic, open_registry(settings)).encode(
+        TaskRequest(task_id="t", agent_id="a", payload_json="{}")
+    )
+    producer = Producer(librdkafka_config(settings, "producer"))
+    for key in (b"another", None):
+        producer.produce(topic, value=value, key=key, partition=5)
+    assert producer.flush(60) == 0
+    with TaskProducer(settings) as sender, running(settings):
+        sender.send_task_request(agent_id="a", task_id="real", payload={}).result()
+        wait(lambda: is_caught_up(settings))
+    assert [row[17] for row in read_rows(settings)["tasks"]] == ["real"]
+    found = [row[:4] for row in read_rows(settings)["poisoned"]]
+    assert found == [(topic, 5, 0, "bad_key"), (topic, 5, 1, "bad_key")]
 
 
 def test_the_database_may_go_and_come_back(settings: Settings, database: LocalDatabase) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from mabos.kafka.settings import Settings
-from mabos.schemas.events import TaskRequest
+from mabos.schemas.events import Status, TaskRequest, TaskResponse
 from mabos.streams.batch import Batch, Poison
 from mabos.streams.database import (
     connect,
@@ -29,9 +29,9 @@ from mabos.streams.errors import DatabaseUnavailable, ViewMissing
 from mabos.streams.local_database import LocalDatabase
 from mabos.streams.places import Claim, Place
 from mabos.streams.store import Fenced, RecordRefused, Store
-from mabos.streams.task_rows import Entry
+from mabos.streams.task_rows import Entry, Key, TaskRow
 from tests.streams.test_task_rows import Log, logs, readings
-from tests.support.view import TABLES, read_rows
+from tests.support.view import TABLES, read_one, read_rows
 
 T0 = 1_700_000_000_000
 PLACE = Place("requests", 0)
@@ -101,6 +101,39 @@ def test_a_batch_applied_again_changes_nothing(settings: Settings, schema: str) 
     assert read_rows(settings) == before
     assert store.take([PLACE])[PLACE].next_offset == 2
     store.close()
+
+
+class MetStore(Store):
+    """Once it has looked for the rows of a batch, another projector writes one of them."""
+
+    other: Store
+    answered: Batch
+    claims: dict[Place, Claim]
+
+    def _find(self, keys: Collection[Key]) -> dict[Key, TaskRow]:
+        found = super()._find(keys)
+        if not found:
+            self.other.apply(self.answered, self.claims)
+        return found
+
+
+def test_two_projectors_may_meet_in_a_new_row(settings: Settings, schema: str) -> None:
+    """When the answer is in another partition than the request: whoever comes second adds to what the first wrote."""
+    store, other = MetStore(connect(settings, schema)), open_store(settings, schema)
+    elsewhere = Place("responses", 1)
+    answer = TaskResponse(task_id="t", agent_id="a", status=Status.COMPLETED)
+    store.other, store.claims = other, other.take([elsewhere])
+    store.answered = batch_of(Entry(answer, elsewhere, 0, T0 + 5, None))
+    store.apply(batch_of(ask(0)), store.take([PLACE]))
+    assert read_one(settings, "SELECT state, request_offset, response_partition, superseded FROM tasks") == (
+        "completed",
+        0,
+        1,
+        0,
+    )
+    assert read_one(settings, "SELECT sum(requested), sum(completed) FROM agent_minutes") == (1, 1)
+    store.close()
+    other.close()
 
 
 def test_a_zombie_changes_nothing(settings: Settings, schema: str) -> None:

@@ -20,6 +20,7 @@ from mabos.kafka.errors import BrokerUnavailable
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.registry import SchemaRegistry
+from mabos.streams.ahead import ReadAhead
 from mabos.streams.applying import apply_batch
 from mabos.streams.batch import Batch
 from mabos.streams.database import connect, ensure_view, live_schema
@@ -54,12 +55,13 @@ class Projector:
     """
 
     def __init__(
-        self, settings: Settings, registry: SchemaRegistry | None = None, *, batch_records: int = 10_000
+        self, settings: Settings, registry: SchemaRegistry | None = None, *, batch_records: int = 20_000
     ) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
         self._schema = live_schema(settings.queue)
         self._membership = Membership(settings, group_of(settings.queue), self._queue.requests)
         self._reader = Reader(settings, registry or open_registry(settings), batch_records=batch_records)
+        self._ahead = ReadAhead(self._reader)
         self._store: Store | None = None
         self._claims: dict[Place, Claim] | None = None
         self._changes_seen = 0
@@ -147,7 +149,7 @@ class Projector:
         if self._claims is None:
             self._claims = self._take(self._store)
         if not self._batch:
-            self._batch = self._reader.read(_POLL_S)
+            self._batch = self._ahead.next(_POLL_S)
         if self._batch:
             self._apply(self._store, self._batch, self._claims)
         now_s = time.monotonic()
@@ -161,13 +163,16 @@ class Projector:
         if not places:
             return {}
         claims = store.take(places)
-        self._check_log(claims)
-        self._reader.assign(claims)
+        self._reader.assign(claims, self._check_log(claims))
         log.info("partitions taken", partitions=sorted(self._membership.partitions))
         return claims
 
-    def _check_log(self, claims: dict[Place, Claim]) -> None:
-        """Say it when records were deleted before the view had them, and stop when the log is another one."""
+    def _check_log(self, claims: dict[Place, Claim]) -> dict[Place, tuple[int, int]]:
+        """What is to be read of each partition, from where to where.
+
+        Says it when records were deleted before the view had them, and stops when the log is another one.
+        """
+        stretches: dict[Place, tuple[int, int]] = {}
         cluster = Cluster(self._settings, timeout_s=_FIRST_ANSWER_S)
         for topic in {place.topic for place in claims}:
             begins, ends = cluster.begin_offsets(topic), cluster.end_offsets(topic)
@@ -186,10 +191,12 @@ class Projector:
                         first_lost=claim.next_offset,
                         first_kept=begins[place.partition],
                     )
+                stretches[place] = max(claim.next_offset, begins[place.partition]), ends[place.partition]
+        return stretches
 
     def _apply(self, store: Store, batch: Batch, claims: dict[Place, Claim]) -> None:
         started_s = time.monotonic()
-        self.poisoned += apply_batch(store, batch, claims)
+        self.poisoned += self._ahead.during(lambda: apply_batch(store, batch, claims))
         self._batch = Batch()
         self.batches += 1
         self.records += batch.records
@@ -198,7 +205,7 @@ class Projector:
     def _look(self, store: Store, now_s: float) -> None:
         """What is to be done now and then, in between."""
         assert self._claims is not None  # noqa: S101 - it works
-        marks = self._reader.pass_markers()
+        marks = self._ahead.pass_markers()
         if marks:
             apply_batch(store, marks, self._claims)
         if now_s >= self._next_forget_s and 0 in self._membership.partitions:  # one projector is enough
@@ -208,6 +215,7 @@ class Projector:
 
     def _give_up(self) -> None:
         self._claims, self._batch = None, Batch()
+        self._ahead.forget()
         self._reader.assign({})
         self.lag = {}
 
@@ -225,6 +233,7 @@ class Projector:
     def _shut_down(self) -> None:
         if self._store is not None:
             self._store.close()
+        self._ahead.close()
         self._reader.close()
         self._membership.leave()
 

@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
 
@@ -19,6 +20,7 @@ from mabos.kafka.clients import open_registry
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.registry import SchemaRegistry
+from mabos.streams.ahead import ReadAhead
 from mabos.streams.applying import apply_batch
 from mabos.streams.database import (
     Connection,
@@ -66,7 +68,7 @@ class Rebuild:
         registry: SchemaRegistry | None = None,
         *,
         on_progress: Callable[[Progress], None] = lambda _: None,
-        batch_records: int = 10_000,
+        batch_records: int = 20_000,
     ) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
         self._live, self._next = live_schema(settings.queue), next_schema(settings.queue)
@@ -110,14 +112,15 @@ class Rebuild:
         begins, ends = self._read_offsets()
         store = Store(connect(self._settings, self._next))
         reader = Reader(self._settings, self._registry, batch_records=self._batch_records)
+        ahead = ReadAhead(reader)
         records, next_look_s = 0, 0.0
         try:
             claims = store.take(ends)
-            reader.assign(claims)
+            reader.assign(claims, {place: (begins[place], end) for place, end in ends.items()})
             while True:
-                batch = reader.read(_POLL_S) or reader.pass_markers()
+                batch = ahead.next(_POLL_S) or ahead.pass_markers()
                 if batch:
-                    apply_batch(store, batch, claims)
+                    ahead.during(partial(apply_batch, store, batch, claims))
                     records += batch.records
                 if (now_s := time.monotonic()) < next_look_s and batch:
                     continue
@@ -128,6 +131,7 @@ class Rebuild:
                     if all(claims[place].next_offset >= end for place, end in ends.items()):
                         return records
         finally:
+            ahead.close()
             reader.close()
             store.close()
 

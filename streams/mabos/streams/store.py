@@ -6,12 +6,15 @@ over.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, LiteralString, cast
 
 import psycopg
+from psycopg.abc import Buffer
+from psycopg.copy import LibpqWriter
 
 from mabos.streams.batch import Batch, Poison
 from mabos.streams.database import Connection
@@ -22,7 +25,7 @@ from mabos.streams.task_rows import OUTCOMES, Changes, Key, MinuteKey, MinuteRow
 
 _FOLDER = Path(__file__).with_name("sql")
 _TASK_COLUMNS = (
-    "requested_ms, request_offset, response_offset, deadline_ms, started_ms, answered_ms, progress_ms, "
+    "is_new, requested_ms, request_offset, response_offset, deadline_ms, started_ms, answered_ms, progress_ms, "
     "progress_offset, cancel_requested_ms, partition, response_partition, progress_partition, attempt, "
     "duplicates, superseded, error_retryable, state, task_id, agent_id, action, parent_task_id, "
     "parent_agent_id, replay_of_task_id, replay_of_agent_id, redrive_of_task_id, redrive_of_agent_id, "
@@ -32,6 +35,8 @@ _LETTER_COLUMNS = (
     'dead_at, "offset", partition, attempts, is_whole, code, message, cause_id, agent_id, task_id, action, origin'
 )
 _NOBODY = (None, None)
+_MET = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
+_MOST_MEETINGS = 20
 
 
 def read_sql(name: str) -> LiteralString:
@@ -39,7 +44,8 @@ def read_sql(name: str) -> LiteralString:
     return cast(LiteralString, (_FOLDER / f"{name}.sql").read_text(encoding="utf-8"))  # type: ignore[redundant-cast]  # for pyright
 
 
-_FIND_TASKS, _WRITE_TASKS, _WRITE_MINUTES = map(read_sql, ("find_tasks", "write_tasks", "write_minutes"))
+_FIND_TASKS, _INSERT_TASKS, _UPDATE_TASKS = map(read_sql, ("find_tasks", "insert_tasks", "update_tasks"))
+_WRITE_MINUTES = read_sql("write_minutes")
 _MOVE, _TAKE, _STAGING = map(read_sql, ("move_partitions", "take_partitions", "staging"))
 _FORGET, _FORGET_LETTERS = map(read_sql, ("forget_tasks", "forget_letters"))
 
@@ -81,7 +87,7 @@ class Store:
                     rows = self._connection.execute(
                         _TAKE, ([place.topic for place in wanted], [place.partition for place in wanted])
                     ).fetchall()
-            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            except _MET:
                 continue  # another projector takes them in this moment
             return {
                 Place(topic, partition): Claim(epoch=epoch, next_offset=next_offset)
@@ -95,12 +101,16 @@ class Store:
             Fenced: One of them was taken by another, or is not where it was left.
             RecordRefused: PostgreSQL refuses a value.
         """
-        while True:
+        for number in itertools.count(1):
             try:
                 with self._connection.transaction():
                     self._apply(batch, claims)
-            except (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected):
+            except _MET:
                 continue  # it met another projector in one row: read that row again
+            except psycopg.errors.UniqueViolation:
+                if number == _MOST_MEETINGS:  # then it is no row of that kind that is in the way
+                    raise
+                continue
             except (psycopg.DataError, psycopg.errors.ProgramLimitExceeded) as error:
                 raise RecordRefused(str(error).strip().splitlines()[0]) from error
             return
@@ -138,7 +148,8 @@ class Store:
         if done.rowcount != len(moved):
             raise Fenced
         if batch.entries:
-            self._write(fold(batch.entries, self._find({entry.key for entry in batch.entries})))
+            found = self._find({entry.key for entry in batch.entries})
+            self._write(fold(batch.entries, found), found)
         if batch.letters:
             self._file(batch.letters)
         if batch.poison:
@@ -150,14 +161,16 @@ class Store:
             cursor.execute(_FIND_TASKS, (list(task_ids), list(agent_ids)))
             return {(found[0], found[1]): _to_row(found) for found in cursor}
 
-    def _write(self, changes: Changes) -> None:
+    def _write(self, changes: Changes, found: Mapping[Key, TaskRow]) -> None:
         with self._connection.cursor() as cursor:
-            with cursor.copy(f"COPY new_tasks ({_TASK_COLUMNS}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY new_tasks ({_TASK_COLUMNS}) FROM STDIN", writer=_AtOnce(cursor)) as copy:
                 for row in changes.rows:
-                    copy.write_row(_to_values(row))
-            cursor.execute(_WRITE_TASKS)
+                    copy.write_row(_to_values(row, is_new=(row.task_id, row.agent_id) not in found))
+            cursor.execute(_INSERT_TASKS)
+            if found:
+                cursor.execute(_UPDATE_TASKS)
             if changes.minutes:
-                with cursor.copy("COPY new_minutes FROM STDIN") as copy:
+                with cursor.copy("COPY new_minutes FROM STDIN", writer=_AtOnce(cursor)) as copy:
                     for key, minute in changes.minutes.items():
                         copy.write_row(_to_minute_values(key, minute))
                 cursor.execute(_WRITE_MINUTES)
@@ -185,9 +198,26 @@ class Store:
             cursor.executemany("INSERT INTO poisoned VALUES (%s, %s, %s, %s, %s, %s)", values)
 
 
-def _to_values(row: TaskRow) -> tuple[Any, ...]:
+class _AtOnce(LibpqWriter):
+    """Sends a COPY when all of it is there: each time that data are sent, the thread that reads ahead takes over."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        super().__init__(cursor)
+        self._parts: list[Buffer] = []
+
+    def write(self, data: Buffer) -> None:
+        self._parts.append(data)
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        if exc is None:
+            super().write(b"".join(self._parts))
+        super().finish(exc)
+
+
+def _to_values(row: TaskRow, *, is_new: bool) -> tuple[Any, ...]:
     """A row as ``COPY new_tasks`` takes it."""
     return (
+        is_new,
         row.requested_at_ms,
         row.request_offset,
         row.response_offset,
@@ -223,7 +253,13 @@ def _to_values(row: TaskRow) -> tuple[Any, ...]:
 def _to_minute_values(key: MinuteKey, minute: MinuteRow) -> tuple[Any, ...]:
     """A minute as ``COPY new_minutes`` takes it."""
     counts = [minute.counts[name] for name in ("requested", *OUTCOMES)]
-    return (*key, *counts, minute.wait_ms_sum, minute.run_ms_sum, minute.wait_counts, minute.run_counts)
+    histograms = (_to_array(minute.wait_counts), _to_array(minute.run_counts))
+    return (*key, *counts, minute.wait_ms_sum, minute.run_ms_sum, *histograms)
+
+
+def _to_array(numbers: Sequence[int]) -> str:
+    """PostgreSQL's text of an array: psycopg's way costs ten times as much."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 def _to_row(found: tuple[Any, ...]) -> TaskRow:

@@ -1,6 +1,7 @@
 -- What a connection of the projector collects a batch in. Emptied by each commit.
 
 CREATE TEMPORARY TABLE IF NOT EXISTS new_tasks (
+    is_new              boolean,
     requested_ms        bigint,
     request_offset      bigint,
     response_offset     bigint,

@@ -151,7 +151,7 @@ COMMENT ON TABLE poisoned IS 'Records that the view could not take, and has pass
 COMMENT ON COLUMN poisoned.topic IS 'The topic.';
 COMMENT ON COLUMN poisoned.partition IS 'Its partition.';
 COMMENT ON COLUMN poisoned."offset" IS 'The record.';
-COMMENT ON COLUMN poisoned.code IS 'What is wrong, a word for programs: a code of the codec, or database when PostgreSQL refuses it.';
+COMMENT ON COLUMN poisoned.code IS 'What is wrong, a word for programs: a code of the codec, bad_key when a request has another key than its agent_id, or database when PostgreSQL refuses it.';
 COMMENT ON COLUMN poisoned.cause IS 'The same, a line for people.';
 COMMENT ON COLUMN poisoned.noted_at IS 'When the record was appended.';
 
