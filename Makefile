@@ -17,7 +17,7 @@ WEB_PACKAGES := web/node_modules/.packages
 WEB_TOOLS := web/node_modules/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock web web-client web-dev run bench test test-web test-faults test-containers base-image fmt lint types wheel clean
+.PHONY: help setup lock web web-client web-dev run bench load test test-web test-faults test-containers base-image fmt lint types wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ run: $(STAMP) ## Run the whole road: platform, two workers, 400 tasks, a proof. 
 
 bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md. ONLY=road,latency and ROUNDS=n: some rows, n times
 	@$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY),--write) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+load: $(STAMP) ## Load the HTTP door with Locust, into docs/load.md. ONLY=steady,burst,hot_agent,waiters: some; PROFILE=1: sample it
+	@$(BIN)/python -m benchmarks.load $(if $(ONLY),--only $(ONLY),--write) $(if $(PROFILE),--profile)
 
 test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but those of faults and of the console, against a real broker and registry. JOBS=0: in one process
 	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/browser --numprocesses $(JOBS) --dist worksteal

@@ -78,6 +78,7 @@ FASTSTREAM_WORKER = _faststream("faststream_worker")
 FASTSTREAM_PUBLISHER = _faststream("faststream_publisher")
 GATEWAY = Contender(name="MABOS gateway", family="ours", find_command=_python("our_gateway"))
 GATEWAY_ALONE = _bare("the same without Kafka", "gateway_alone")
+LOAD_WORKER = Contender(name="MABOS worker", family="ours-worker", find_command=_python("load_worker"))
 RESPONSE_FLOW = _bare("others' responses", "response_flow")
 QUIXSTREAMS_WORKER = Contender(
     name="quixstreams", family="quixstreams", find_command=_python("quixstreams_worker", QUIXSTREAMS)

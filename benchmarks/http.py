@@ -85,7 +85,7 @@ class HttpBench:
             road = describe_road(settings)
             contender = replace(contender, limits={"port": port})
             with running(contender, road, self._rig.folder, self._profiler) as started:
-                _wait_until_ready(port, started)
+                wait_until_ready(port, started)
                 asyncio.run(post_many(port, _WARM_UP, CONNECTIONS))
                 yield port, road, started
 
@@ -94,7 +94,12 @@ class HttpBench:
         return rate
 
 
-def _wait_until_ready(port: int, started: Started) -> None:
+def wait_until_ready(port: int, started: Started) -> None:
+    """Wait until a gateway says that it is ready.
+
+    Raises:
+        MeasurementFailed: It ended, or is not ready in time.
+    """
     deadline_s = time.monotonic() + _READY_S
     while True:
         started.check()

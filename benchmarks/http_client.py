@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from benchmarks.errors import MeasurementFailed
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 
 _LENGTH = b"content-length: "
 _ANSWER_S = 30.0

@@ -17,9 +17,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from benchmarks.contenders import Contender, Started, running
 from benchmarks.display import Display
 from benchmarks.errors import MeasurementFailed
-from benchmarks.load import make_task
 from benchmarks.profiles import Profiler
 from benchmarks.rig import Rig, describe_road
+from benchmarks.tasks import make_task
 from benchmarks.wire import Road, Wire
 
 _PACE_S = 0.01

@@ -32,6 +32,8 @@ class Profiler:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._py_spy = prepare_venv(PY_SPY).with_name("py-spy")
+        self.summary = ""
+        """The busiest functions of the process that was sampled last."""
 
     @contextmanager
     def watch(self, pid: int, name: str) -> Iterator[None]:
@@ -55,7 +57,8 @@ class Profiler:
             _, said = spy.communicate(timeout=60)
         if not stacks.is_file():
             raise MeasurementFailed(f"py-spy gave no stacks: {said.strip()}")
-        print(summarize(stacks.read_text(encoding="utf-8")))
+        self.summary = summarize(stacks.read_text(encoding="utf-8"))
+        print(self.summary)
         print(f"raw stacks, for a flame graph: {stacks}\n")
 
 

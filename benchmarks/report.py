@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.claims import Claim, Row
+from benchmarks.load.section import read_section
 from benchmarks.machine import describe_machine, describe_versions
 from benchmarks.plot import draw
 
@@ -72,8 +73,9 @@ def _to_markdown(rows: Sequence[Row], failed: Mapping[str, str], *, rounds: int)
         "## Figures",
         "\n".join(["| work | whose | median | rounds |", "|---|---|---:|---:|", *figures]),
         _METHOD.read_text(encoding="utf-8"),
+        read_section(),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)
 
 
 def _cells(claim: Claim) -> list[str]:

@@ -27,6 +27,8 @@ class Rig:
 
     folder: Path
     """Logs, and whatever else a measurement leaves behind; thrown away at the end."""
+    broker_pid: int
+    """The broker's process id."""
     _settings: Settings
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -58,7 +60,7 @@ def run_rig() -> Iterator[Rig]:
             home=folder / "home",
             cache_dir=folder / "cache",
         )
-        yield Rig(folder=folder, _settings=settings)
+        yield Rig(folder=folder, broker_pid=broker.pid, _settings=settings)
 
 
 def describe_road(settings: Settings, *, count: int = 0) -> Road:

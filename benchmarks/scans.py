@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.display import Display
 from benchmarks.errors import MeasurementFailed
-from benchmarks.load import AGENTS
 from benchmarks.rig import Rig, describe_road
+from benchmarks.tasks import AGENTS
 from benchmarks.throughput import ThroughputBench
 from benchmarks.wire import Road
 

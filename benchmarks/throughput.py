@@ -9,10 +9,10 @@ from benchmarks.audits import prove_order
 from benchmarks.contenders import Contender, running
 from benchmarks.display import Display
 from benchmarks.errors import MeasurementFailed
-from benchmarks.load import make_task
 from benchmarks.meter import Throughput, TopicMeter
 from benchmarks.profiles import Profiler
 from benchmarks.rig import Rig, describe_road
+from benchmarks.tasks import make_task
 from benchmarks.wire import Road, Wire
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings

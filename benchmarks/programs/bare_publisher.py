@@ -6,7 +6,7 @@ The first is waited for, so that the rest meets open connections.
 import orjson
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 from benchmarks.wire import Wire, read_road
 
 road = read_road()

@@ -5,7 +5,7 @@ import time
 
 from confluent_kafka import Consumer, TopicPartition
 
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 from benchmarks.wire import read_road
 
 road = read_road()

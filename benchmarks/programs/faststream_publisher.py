@@ -5,7 +5,7 @@ import asyncio
 import orjson
 from faststream.confluent import KafkaBroker
 
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 from benchmarks.wire import Wire, read_road
 
 WINDOW = 1000

@@ -15,6 +15,7 @@ def main() -> None:
         schema_registry_url=road.registry_url,
         queue=road.queue,
         cache_dir=road.cache_dir,
+        home=road.cache_dir,  # a database that ran in the usual home is not missed here
     )
     run_gateway(settings, port=road.limits["port"])
 

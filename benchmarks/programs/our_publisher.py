@@ -5,7 +5,7 @@ The first is waited for, so that the rest meets open connections.
 
 from collections import deque
 
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 from benchmarks.wire import read_road
 from mabos.kafka.settings import load_settings
 from mabos.producers import Receipt, TaskProducer

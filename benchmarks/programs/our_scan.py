@@ -3,7 +3,7 @@
 import json
 import time
 
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 from benchmarks.wire import read_road
 from mabos.consumers import History, Selection, find_reach
 from mabos.kafka.clients import open_registry

@@ -5,7 +5,7 @@ import time
 import orjson
 from confluent_kafka import Producer
 
-from benchmarks.load import make_task
+from benchmarks.tasks import make_task
 from benchmarks.wire import Wire, do_task, read_road
 
 RATE = 10_000

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks.load import AGENTS, make_task
+from benchmarks.tasks import AGENTS, make_task
 from benchmarks.wire import Road, Wire, read_road
 from mabos.schemas import REQUEST, RESPONSE, Codec, Status, TaskRequest
 
