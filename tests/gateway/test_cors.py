@@ -6,6 +6,7 @@ import pytest
 
 from mabos.gateway.access import Access
 from mabos.gateway.apikeys import ApiKey, hash_secret, make_secret
+from mabos.gateway.cors import METHODS
 from mabos.gateway.keybook import KeyBook
 from mabos.gateway.principals import Scope
 from mabos.kafka.settings import Settings
@@ -79,3 +80,9 @@ def test_a_page_of_another_origin_is_not_let_in(origins: tuple[str, ...], origin
     asked = door.ask("POST", "/api/tasks", json=TASK, headers={"origin": origin, "authorization": key})
     for answer in (preflight, asked):
         assert "access-control-allow-origin" not in answer.headers
+
+
+def test_every_method_of_the_api_is_let_in() -> None:
+    """A route with another method would be out of reach for pages."""
+    paths = door_for(ORIGIN)[0].app.openapi()["paths"].values()
+    assert {method.upper() for path in paths for method in path} <= set(METHODS)

@@ -343,6 +343,21 @@ def test_a_database_that_does_not_answer_holds_nobody_up() -> None:
         asyncio.run(run())
 
 
+def test_what_keys_stood_for_is_counted(settings: Settings) -> None:
+    """The first of each, repetitions and conflicts, for whoever watches the gateway."""
+    door = Door(settings=settings)
+
+    async def run() -> None:
+        async with opened(door) as [ask]:
+            for task in (TASK, TASK, TASK, OTHER):
+                await ask("k", task)
+
+    asyncio.run(run())
+    text = door.ask("GET", "/metrics").text
+    for outcome, count in (("first", 1), ("replayed", 2), ("conflict", 1), ("unavailable", 0)):
+        assert f'mabos_gateway_keyed_requests_total{{outcome="{outcome}"}} {count}.0' in text
+
+
 def test_what_two_requests_have_in_common() -> None:
     """The task as validated: the same moment in another zone, members in another order; a number keeps its digits."""
     payload = {"a": 2**63, "b": [1.5, None, "ä"]}

@@ -162,7 +162,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
             "tail_lag_records": ("Responses that the gateway has not read yet.", responses.lag_records),
         }
     )
-    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, Idempotency(claims), limits))
+    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, Idempotency(claims, metrics), limits))
     app.include_router(batch_routes(producer, metrics, app.waiting, limits))
     app.include_router(cancel_routes(producer, limits))
     app.include_router(event_routes(app.streams))

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from mabos.gateway.claimstore import LEASE, Claim, Claimant, ClaimStore
 from mabos.gateway.errors import Refused
+from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import NewTask, TaskAccepted
 from mabos.schemas.errors import InvalidTask, MabosError
 from mabos.schemas.fields import new_task_id, to_ms
@@ -60,11 +61,12 @@ class Idempotency:
 
     Args:
         store: Where claims are kept.
+        metrics: Where it is counted.
         clock_s: The monotonic clock.
     """
 
-    def __init__(self, store: ClaimStore, *, clock_s: Callable[[], float] = time.monotonic) -> None:
-        self._store, self._clock_s = store, clock_s
+    def __init__(self, store: ClaimStore, metrics: Metrics, *, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._metrics, self._clock_s = store, metrics, clock_s
 
     async def claim(self, caller: str, key: str, task: NewTask) -> KeyedTask:
         """What a key stands for from now on. Waits while another request publishes the task.
@@ -78,20 +80,35 @@ class Idempotency:
             Refused: 409, the key stands for another task; 503, the database is away, or the wait is too long.
         """
         who, asked = Claimant(caller=caller, key=key), fingerprint(task)
+        try:
+            claim = await self._take(who, asked, task.task_id or new_task_id())
+        except (DatabaseUnavailable, DatabaseRefused) as error:
+            self._metrics.count_keyed("unavailable")
+            raise Refused(
+                503,
+                f"requests with an {HEADER} are not taken now, those without it are: {error}",
+                headers={"Retry-After": "2"},
+            ) from error
+        if claim is None:
+            self._metrics.count_keyed("unavailable")
+            raise Refused(
+                503, f"another request with this {HEADER} is in hand: try again", headers={"Retry-After": "1"}
+            )
+        if not claim.is_same:
+            self._metrics.count_keyed("conflict")
+            raise Refused(409, f"this {HEADER} was sent with another task in the last day: give each its own")
+        self._metrics.count_keyed("first" if claim.position is None else "replayed")
+        return KeyedTask(self._store, who, claim)
+
+    async def _take(self, who: Claimant, asked: bytes, task_id: str) -> Claim | None:
+        """The claim, once nobody else publishes its task; None if that takes too long."""
         until_s, pause_s = self._clock_s() + PATIENCE_S, _FIRST_PAUSE_S
         while True:
-            try:
-                claim = await self._store.take(who, asked, task.task_id or new_task_id())
-            except (DatabaseUnavailable, DatabaseRefused) as error:
-                raise _cannot_keep(error) from error
-            if not claim.is_same:
-                raise Refused(409, f"this {HEADER} was sent with another task in the last day: give each its own")
-            if claim.leased_until is not None or claim.position is not None:
-                return KeyedTask(self._store, who, claim)
+            claim = await self._store.take(who, asked, task_id)
+            if not claim.is_same or claim.leased_until is not None or claim.position is not None:
+                return claim
             if self._clock_s() >= until_s:
-                raise Refused(
-                    503, f"another request with this {HEADER} is in hand: try again", headers={"Retry-After": "1"}
-                )
+                return None
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -140,11 +157,3 @@ class KeyedTask:
             await self._store.give_up(self._who, self._claim, may_be_stored=may_be_stored)
         except MabosError as error:  # the lease ends by itself
             log.warning("a claim is not given up: %s", error)
-
-
-def _cannot_keep(error: MabosError) -> Refused:
-    return Refused(
-        503,
-        f"requests with an {HEADER} are not taken now, those without it are: {error}",
-        headers={"Retry-After": "2"},
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
+from typing import Literal, get_args
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -12,6 +13,8 @@ from prometheus_client.exposition import choose_encoder
 
 from mabos.gateway.access import needs
 from mabos.gateway.principals import Principal, Scope
+
+KeyedOutcome = Literal["first", "replayed", "conflict", "unavailable"]
 
 _REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _PUBLISH_S = _REQUEST_S[:-1]
@@ -51,6 +54,14 @@ class Metrics:
         )
         for outcome in ("accepted", "refused"):
             self._items.labels(outcome)
+        self._keyed = Counter(
+            "mabos_gateway_keyed_requests",
+            "Requests with an Idempotency-Key: the first of their key, repetitions, other tasks, and those not taken.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        for outcome in get_args(KeyedOutcome):
+            self._keyed.labels(outcome)
 
     def watch(self, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
         """Have values told that somebody else knows: by name, what it is and where it comes from."""
@@ -71,6 +82,10 @@ class Metrics:
         """A batch was answered."""
         self._items.labels("accepted").inc(accepted)
         self._items.labels("refused").inc(refused)
+
+    def count_keyed(self, outcome: KeyedOutcome) -> None:
+        """It was found out what the key of a request stands for, or not."""
+        self._keyed.labels(outcome).inc()
 
     @contextmanager
     def time_publish(self) -> Iterator[None]:
