@@ -113,7 +113,8 @@ class RedrivePlan:
 
     def to_row(self) -> dict[str, Any]:
         """All of it as a JSON object, which :meth:`from_row` reads."""
-        found = asdict(self) | {"refused": [list(refusal) for refusal in self.refused]}
+        found: dict[str, Any] = asdict(self)
+        found["refused"] = [list(refusal) for refusal in self.refused]
         for name in ("created_at", "oldest_at", "newest_at"):
             found[name] = None if found[name] is None else found[name].isoformat()
         return found
