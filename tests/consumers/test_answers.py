@@ -68,6 +68,13 @@ def test_a_tasks_dead_letter_tells_its_name_and_attempts() -> None:
     assert dict(letter.headers)["mabos-attempts"] == b"3"
 
 
+def test_a_dead_letter_tells_where_its_handler_raised() -> None:
+    """One that is too large for its record, too."""
+    letter = make_answers().bury(make_job(), "handler_failed", "no", "Traceback ...\n")
+    assert dict(letter.headers or ())["mabos-stack"] == b"Traceback ...\n"
+    assert dict(shrink_letter(letter).headers or ())["mabos-stack"] == b"Traceback ...\n"
+
+
 def test_a_letter_that_is_too_large_keeps_cause_and_origin() -> None:
     """The record itself can still be read at its origin."""
     headers = (("big", b"x" * 1000), *[("mabos-error", b"of an earlier life")] * 3)

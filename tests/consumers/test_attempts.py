@@ -17,7 +17,7 @@ from mabos.consumers.errors import TaskCancelled
 from mabos.consumers.jobs import Job
 from mabos.consumers.retry import GiveUp, Retry
 from mabos.consumers.triage import Clocks
-from mabos.consumers.verdicts import Answered, Awaiting, Run, TryAgain
+from mabos.consumers.verdicts import Answered, Awaiting, Raised, Run, TryAgain
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status
 from tests.support.jobs import NoSurroundings, make_job
@@ -388,3 +388,56 @@ def test_an_on_error_function_that_raises_changes_nothing(handler: Any) -> None:
     job = make_job(payload={"action": "act"})
     assert isinstance(run_group(agents, job), TryAgain)
     assert code(run_group(agents, job)) == "handler_failed"
+
+
+def deep(levels: int) -> None:
+    secret = "hunter2-" + str(levels)
+    if levels:
+        deep(levels - 1)
+    raise ValueError(f"no customer at level {len(secret)}")
+
+
+def test_a_failure_tells_where_it_was_raised() -> None:
+    """From the handler on, without the worker's own frame and without what its variables hold."""
+
+    def fails(task: Task) -> None:
+        deep(2)
+
+    found = run(fails)
+    assert isinstance(found, Raised)
+    assert found.stack.startswith("Traceback (most recent call last):\n")
+    assert found.stack.endswith("ValueError: no customer at level 9\n")
+    assert [line.split(" in ")[1] for line in found.stack.splitlines() if line.startswith("  File")] == [
+        *("fails", "deep", "deep", "deep")
+    ]
+    assert "hunter2-0" not in found.stack
+
+
+@pytest.mark.parametrize("said", ["short", "x" * 1_000_000, "\ud800"])
+def test_of_a_long_stack_the_innermost_frames_are_kept(said: str) -> None:
+    """In 8 KiB, with the exception at its end, whatever it says."""
+
+    def fails(task: Task) -> None:
+        def dive(levels: int) -> None:
+            if levels:
+                swim(levels - 1)
+            raise RuntimeError(said)
+
+        def swim(levels: int) -> None:
+            dive(levels)
+
+        dive(200)
+
+    found = run(fails)
+    assert isinstance(found, Raised)
+    assert 2000 < len(found.stack.encode()) <= 8192
+    lines = found.stack.splitlines()
+    assert lines[0] == "..."
+    assert lines[-1].startswith("RuntimeError: ")
+    assert "in dive" in lines[-4] + lines[-3]
+
+
+def test_other_ends_have_no_stack() -> None:
+    """A result that cannot be sent was not raised, and neither is what is answered."""
+    assert not isinstance(run(lambda task: {"x": {1, 2}}), Raised)
+    assert not isinstance(run(lambda task: {}), Raised)

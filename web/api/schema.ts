@@ -336,6 +336,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dead-letters/redrives": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan a redrive of dead letters
+         * @description Choose dead letters, and see what would be published for them. Nothing is.
+         *
+         *     The plan is kept for a day. At most 10,000 letters are in one, the oldest first; letters that cannot be redriven
+         *     are named with the reason.
+         */
+        post: operations["plan_redrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/redrives/{plan_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a redrive's plan
+         * @description What a plan says, and whether it was applied.
+         */
+        get: operations["show_redrive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dead-letters/redrives/{plan_id}/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply a redrive's plan
+         * @description Publish exactly what a plan says: new tasks, each with a header `mabos-redrive-of` that names the old one.
+         *
+         *     Applied again, it answers as before and publishes nothing; one that was cut off goes on.
+         */
+        post: operations["apply_redrive"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dead-letters": {
         parameters: {
             query?: never;
@@ -837,6 +902,72 @@ export interface components {
             cursor: string | null;
         };
         /**
+         * NewRedrive
+         * @description Which dead letters to redrive: those at some positions, or those that fit and were not redriven yet.
+         * @example {
+         *       "positions": [
+         *         "mabos.tasks.dead-letters:7:3"
+         *       ]
+         *     }
+         * @example {
+         *       "payload": {
+         *         "action": "test"
+         *       },
+         *       "positions": [
+         *         "mabos.tasks.dead-letters:7:3"
+         *       ]
+         *     }
+         * @example {
+         *       "agent_id": "agent_1",
+         *       "cause_id": "9f86d081884c7d65"
+         *     }
+         */
+        NewRedrive: {
+            /**
+             * Positions
+             * @description topic:partition:offset of each; without any, all that fit the rest.
+             * @default []
+             */
+            positions: string[];
+            /**
+             * Cause Id
+             * @description Of this cause.
+             */
+            cause_id?: string | null;
+            /**
+             * Agent Id
+             * @description Of this agent.
+             */
+            agent_id?: string | null;
+            /**
+             * Action
+             * @description Of this kind.
+             */
+            action?: string | null;
+            /**
+             * Code
+             * @description With this code.
+             */
+            code?: string | null;
+            /**
+             * Since
+             * @description Dead then or later.
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Dead before.
+             */
+            until?: string | null;
+            /**
+             * Payload
+             * @description What to ask instead of what was asked; of a single position only.
+             */
+            payload?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
          * NewReplay
          * @description Which tasks of the past, and what shall become of them. What is not given leaves nothing out.
          * @example {
@@ -979,6 +1110,34 @@ export interface components {
             p99_ms: number | null;
         };
         /**
+         * PlannedTask
+         * @description A task that a plan publishes.
+         */
+        PlannedTask: {
+            /**
+             * Letter
+             * @description The position of its letter.
+             * @example mabos.tasks.dead-letters:7:3
+             */
+            letter: string;
+            /**
+             * Task Id
+             * @description Its name.
+             * @example 0d4c1c1e-6c3a-5b0e-9d63-6f2c0b1a9f11
+             */
+            task_id: string;
+            /**
+             * Agent Id
+             * @example agent_1
+             */
+            agent_id: string;
+            /**
+             * Action
+             * @example test
+             */
+            action: string | null;
+        };
+        /**
          * Problem
          * @description Why a request was not answered as asked (RFC 9457).
          */
@@ -1024,6 +1183,27 @@ export interface components {
             task_id?: string | null;
         };
         /**
+         * PublishedTask
+         * @description A task that was published.
+         */
+        PublishedTask: {
+            /**
+             * Letter
+             * @example mabos.tasks.dead-letters:7:3
+             */
+            letter: string;
+            /**
+             * Task Id
+             * @example 0d4c1c1e-6c3a-5b0e-9d63-6f2c0b1a9f11
+             */
+            task_id: string;
+            /**
+             * Position
+             * @example mabos.tasks.requests:7:42
+             */
+            position: string;
+        };
+        /**
          * Ready
          * @description All is there.
          */
@@ -1034,6 +1214,94 @@ export interface components {
              * @constant
              */
             status: "ready";
+        };
+        /**
+         * RedriveApplied
+         * @description What a redrive has published.
+         */
+        RedriveApplied: {
+            /**
+             * Plan Id
+             * @example 0191f0c2-6c3a-7b0e-9d63-6f2c0b1a9f11
+             */
+            plan_id: string;
+            /**
+             * Published
+             * @example 12
+             */
+            published: number;
+            /** Tasks */
+            tasks: components["schemas"]["PublishedTask"][];
+            /**
+             * Refused
+             * @description Letters of the plan that could not be published after all.
+             */
+            refused: components["schemas"]["RefusedLetter"][];
+        };
+        /**
+         * RedrivePlan
+         * @description What a redrive would publish, or has published.
+         */
+        RedrivePlan: {
+            /**
+             * Plan Id
+             * @example 0191f0c2-6c3a-7b0e-9d63-6f2c0b1a9f11
+             */
+            plan_id: string;
+            /**
+             * Count
+             * @description How many tasks.
+             * @example 12
+             */
+            count: number;
+            /**
+             * Agents
+             * @description Of how many agents.
+             * @example 3
+             */
+            agents: number;
+            /**
+             * Oldest At
+             * @description When the first of the letters died.
+             */
+            oldest_at: string | null;
+            /**
+             * Newest At
+             * @description When the last of them did.
+             */
+            newest_at: string | null;
+            /**
+             * Expires At
+             * Format: date-time
+             * @description Until then it can be applied.
+             */
+            expires_at: string;
+            /**
+             * Applied At
+             * @description When all of it was published.
+             */
+            applied_at: string | null;
+            /**
+             * Has More
+             * @description Whether more letters fit than one plan holds: these are the oldest.
+             */
+            has_more: boolean;
+            /**
+             * Tasks
+             * @description The first hundred.
+             */
+            tasks: components["schemas"]["PlannedTask"][];
+            /**
+             * Refused
+             * @description Letters that are left out, the first hundred.
+             */
+            refused: components["schemas"]["RefusedLetter"][];
+            /**
+             * Refused Count
+             * @description How many letters are left out.
+             * @example 0
+             */
+            refused_count: number;
         };
         /**
          * RedrivenTask
@@ -1055,6 +1323,22 @@ export interface components {
              * @enum {string}
              */
             state: "unasked" | "queued" | "in_progress" | "completed" | "failed" | "rejected" | "cancelled" | "expired" | "timed_out";
+        };
+        /**
+         * RefusedLetter
+         * @description A letter that is not redriven.
+         */
+        RefusedLetter: {
+            /**
+             * Letter
+             * @example mabos.tasks.dead-letters:7:3
+             */
+            letter: string;
+            /**
+             * Why
+             * @example the record is still no task request
+             */
+            why: string;
         };
         /**
          * Replay
@@ -3606,6 +3890,301 @@ export interface operations {
             };
             /** @description The caller asks too often: `Retry-After` says when to try again. */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    plan_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRedrive"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedrivePlan"];
+                };
+            };
+            /** @description The body is no JSON. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body came too slowly. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is not sent as application/json in UTF-8. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Fields are refused; `errors` names each. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Kafka or the schema registry is away, or the gateway is busy: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The plan. */
+                plan_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedrivePlan"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such plan, or no more: it is kept for a day. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    apply_redrive: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The plan. */
+                plan_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RedriveApplied"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such plan, or no more: it is kept for a day. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The plan is being applied already. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

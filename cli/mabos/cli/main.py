@@ -14,7 +14,22 @@ from typing import Annotated
 import typer
 from confluent_kafka import KafkaException
 
-from mabos.cli import audit, gateway, keys, lag, platform, replay, schema, send, status, tasks, topics, view, worker
+from mabos.cli import (
+    audit,
+    dead_letters,
+    gateway,
+    keys,
+    lag,
+    platform,
+    replay,
+    schema,
+    send,
+    status,
+    tasks,
+    topics,
+    view,
+    worker,
+)
 from mabos.cli.logs import LogFormat, configure_logs
 from mabos.cli.options import EXIT_AWAY, EXIT_INTERRUPTED, EXIT_NO, EXIT_USAGE
 from mabos.cli.output import make_streams_safe, print_error, print_note
@@ -55,6 +70,7 @@ app.command("call", epilog="Example: mabos call --agent support-01 --action echo
 app.command("audit", epilog="Example: mabos audit --group mabos --since 2030-01-31T12:00:00Z")(audit.audit)
 app.command("lag", epilog="Example: mabos lag mabos --watch")(lag.lag)
 app.add_typer(tasks.app, name="tasks")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(replay.app, name="replay")
 app.add_typer(worker.app, name="worker")
 app.add_typer(view.app, name="view")

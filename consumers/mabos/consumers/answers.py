@@ -15,7 +15,9 @@ MARK_HEADER = "mabos-mark"
 _LONG_KEY_BYTES = 65_536
 LETTER_CODE = "mabos-error-code"
 """On a dead letter: the first of the headers that its worker adds after those of the record."""
-_OWN_HEADERS = (LETTER_CODE, "mabos-error", "mabos-origin", "mabos-attempts", "mabos-task-id")
+STACK = "mabos-stack"
+"""On a dead letter: the stack of the exception that the handler raised, without the values of variables."""
+_OWN_HEADERS = (LETTER_CODE, STACK, "mabos-error", "mabos-origin", "mabos-attempts", "mabos-task-id")
 LETTER_HEADERS = frozenset((*_OWN_HEADERS, "mabos-left-out"))
 """All that a worker may add."""
 
@@ -55,8 +57,8 @@ class Answers:
         headers: Headers = [(MARK_HEADER, str(job.deaths).encode())]
         return self.respond(job, Answered(Status.IN_PROGRESS))._replace(headers=headers)
 
-    def bury(self, job: Job, code: str, cause: str) -> Record:
-        """A dead letter: raw key, value and headers, with cause and origin in headers of their own."""
+    def bury(self, job: Job, code: str, cause: str, stack: str = "") -> Record:
+        """A dead letter: raw key, value and headers, with cause, origin and stack in headers of their own."""
         own: Headers = [
             (LETTER_CODE, code.encode()),
             ("mabos-error", shorten(cause).encode()),
@@ -64,6 +66,8 @@ class Answers:
         ]
         if job.is_decoded:
             own += [("mabos-attempts", str(job.attempt).encode()), ("mabos-task-id", job.request.task_id.encode())]
+        if stack:
+            own.append((STACK, stack.encode("utf-8", "replace")))
         return Record(self._dead_letters, job.key, job.value, [*job.headers, *own], job.partition)
 
     def shrink(self, job: Job, record: Record) -> Record | None:

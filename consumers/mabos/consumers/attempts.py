@@ -16,7 +16,7 @@ from mabos.consumers.handlers import encode_result
 from mabos.consumers.jobs import Job, names_of
 from mabos.consumers.retry import GiveUp, Retry
 from mabos.consumers.triage import Clocks
-from mabos.consumers.verdicts import Answered, Awaiting, Run, TryAgain, cancel, fail, reject, shorten
+from mabos.consumers.verdicts import Answered, Awaiting, Run, TryAgain, cancel, fail, fail_by, reject, shorten
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status, TaskError
 from mabos.schemas.jsontext import encode_object
@@ -127,7 +127,7 @@ class Attempts:
             log.exception("the on_error function failed", **names_of(job))
         cause = shorten("".join(traceback.format_exception_only(failure)).strip())
         if isinstance(decision, GiveUp):
-            return fail("handler_failed", f"{cause} ({decision.reason})", started_at_ms)
+            return fail_by(error, f"{cause} ({decision.reason})", started_at_ms)
         return TryAgain(decision.after_s, cause)
 
 

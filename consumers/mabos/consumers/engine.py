@@ -32,7 +32,7 @@ from mabos.consumers.shortcut import ShortCut
 from mabos.consumers.tenure import Tenure
 from mabos.consumers.threads import HandlerThreads
 from mabos.consumers.triage import Triage
-from mabos.consumers.verdicts import Answered, Awaiting, Bury, Mark, Run, Skip, TryAgain, Verdict
+from mabos.consumers.verdicts import Answered, Awaiting, Bury, Mark, Raised, Run, Skip, TryAgain, Verdict
 
 log = structlog.stdlib.get_logger("mabos.worker")
 
@@ -307,8 +307,9 @@ class Engine:
         if what.is_dead and what.error is not None:
             job.unstored = 2
             self._metrics.note_dead_letter(what.error.code)
+            stack = what.stack if isinstance(what, Raised) else ""
             log.warning("task given up", **names_of(job), status=what.status.value, cause=what.error.message)
-            letter = self._answers.bury(job, what.error.code, what.error.message)
+            letter = self._answers.bury(job, what.error.code, what.error.message, stack)
             self._delivery.send(Outgoing(letter, job, Kind.LETTER))
         response = self._answers.respond(job, what)
         if job.deaths:

@@ -6,6 +6,9 @@
 - ``mabos-replay-of``: only on a task that was published again: a JSON object, ``{"agent_id": "...", "task_id": "...",
   "position": "topic:partition:offset"}``: the old task, and where its request stands.
 - ``mabos-replay``: with it, the id of the replay that published it.
+- ``mabos-redrive-of``: only on a task that does a dead-lettered one again: as ``mabos-replay-of``, but the position is
+  that of the dead letter; where the record was not decodable when it died, ``task_id`` is that position, too.
+- ``mabos-redrive``: with it, the id of the plan by which it was published.
 - ``traceparent`` and ``tracestate`` (W3C Trace Context): as they stood on the parent, where they are well-formed.
 
 JSON, because an id may hold any character but control characters. Anybody can write headers: what stands under one of
@@ -30,6 +33,7 @@ from mabos.schemas.jsontext import parse_json
 
 PARENT, ASKED_BY = "mabos-parent", "mabos-asked-by"
 REPLAY_OF, REPLAY = "mabos-replay-of", "mabos-replay"
+REDRIVE_OF, REDRIVE = "mabos-redrive-of", "mabos-redrive"
 MAX_WAITING = 32
 """The most agents that may wait in one chain."""
 MAX_ASKED_BY_BYTES = 12_288
@@ -135,14 +139,40 @@ def replay_headers(replay_of: ReplayOf, headers: HeadersRead, replay_id: str) ->
         headers: Its headers.
         replay_id: The replay.
     """
-    kept = [(name, data) for name, data in headers if not name.startswith(_OWN_PREFIX) and name not in _TRACE]
-    named = {"agent_id": replay_of.agent_id, "task_id": replay_of.task_id, "position": str(replay_of.position)}
-    return [*kept, (REPLAY_OF, orjson.dumps(named)), (REPLAY, replay_id.encode())]
+    return [*_keep(headers), (REPLAY_OF, _encode(replay_of)), (REPLAY, replay_id.encode())]
+
+
+def redrive_headers(redrive_of: ReplayOf, headers: HeadersRead, plan_id: str) -> list[tuple[str, bytes]]:
+    """The headers of a task that does a dead-lettered one again; of the old ones as many stay as of a replay's.
+
+    Args:
+        redrive_of: The old task, and where its dead letter stands.
+        headers: The headers that the old record had.
+        plan_id: The plan of the redrive.
+    """
+    return [*_keep(headers), (REDRIVE_OF, _encode(redrive_of)), (REDRIVE, plan_id.encode())]
+
+
+def _keep(headers: HeadersRead) -> list[tuple[str, bytes]]:
+    return [(name, data) for name, data in headers if not name.startswith(_OWN_PREFIX) and name not in _TRACE]
+
+
+def _encode(old: ReplayOf) -> bytes:
+    return orjson.dumps({"agent_id": old.agent_id, "task_id": old.task_id, "position": str(old.position)})
+
+
+def read_redrive_of(headers: HeadersRead) -> ReplayOf | None:
+    """The dead-lettered task that the one with these headers does again; None if it does none, or nobody can tell."""
+    return _read_old(headers, REDRIVE_OF)
 
 
 def read_replay_of(headers: HeadersRead) -> ReplayOf | None:
     """The task that the one with these headers does again; None if it is no replay, or nobody can tell."""
-    value = _read_json(headers, REPLAY_OF, _MAX_REPLAY_OF_BYTES)
+    return _read_old(headers, REPLAY_OF)
+
+
+def _read_old(headers: HeadersRead, name: str) -> ReplayOf | None:
+    value = _read_json(headers, name, _MAX_REPLAY_OF_BYTES)
     if not isinstance(value, dict) or value.keys() != {"agent_id", "task_id", "position"}:
         return None
     agent_id, task_id, place = value["agent_id"], value["task_id"], value["position"]

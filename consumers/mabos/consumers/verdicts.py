@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -37,6 +38,14 @@ class Answered:
     """When the attempt began; None when the handler did not run."""
     is_dead: bool = False
     """Whether the task belongs among the dead letters, too."""
+
+
+@dataclass(slots=True)
+class Raised(Answered):
+    """The task ends here, since its handler raised."""
+
+    stack: str = ""
+    """Where it did, as Python prints it, without the values of variables."""
 
 
 class TryAgain(NamedTuple):
@@ -99,6 +108,12 @@ def fail(code: str, message: str, started_at_ms: int | None) -> Answered:
     return Answered(Status.FAILED, error=error, started_at_ms=started_at_ms, is_dead=True)
 
 
+def fail_by(error: BaseException, message: str, started_at_ms: int | None) -> Raised:
+    """The task could not be done, for its handler raised."""
+    found = fail("handler_failed", message, started_at_ms)
+    return Raised(found.status, error=found.error, started_at_ms=started_at_ms, is_dead=True, stack=show_stack(error))
+
+
 def cancel(reason: str, started_at_ms: int | None = None) -> Answered:
     """Somebody wanted it cancelled."""
     error = TaskError(code="cancelled", message=shorten(reason or "it was cancelled"))
@@ -106,6 +121,8 @@ def cancel(reason: str, started_at_ms: int | None = None) -> Answered:
 
 
 _MAX_MESSAGE_CHARS = 2000
+_MAX_STACK_BYTES = 8192
+_MAX_FRAMES = 200
 
 
 def shorten(text: str) -> str:
@@ -113,3 +130,18 @@ def shorten(text: str) -> str:
     if len(text) > _MAX_MESSAGE_CHARS:
         text = text[: _MAX_MESSAGE_CHARS - 3] + "..."
     return text.encode("utf-8", "replace").decode()  # a lone surrogate would not encode
+
+
+def show_stack(error: BaseException) -> str:
+    """The stack of an exception as Python prints it: of a long one the innermost frames, at most 8 KiB in all."""
+    trace = error.__traceback__
+    if trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next  # the first frame is the worker's own
+    shown = traceback.TracebackException(type(error), error, trace, limit=-_MAX_FRAMES)
+    said = "".join(shown.format_exception_only())
+    frames = "".join(shown.format()).removesuffix(said).encode("utf-8", "replace")
+    end = shorten(said).encode()
+    left = _MAX_STACK_BYTES - len(end)
+    if len(frames) > left:
+        frames = b"...\n" + frames[-left + 4 :].partition(b"\n")[2]
+    return (frames + end).decode("utf-8", "replace")

@@ -30,6 +30,7 @@ from mabos.gateway.operations import Operations, operation_routes
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
 from mabos.gateway.rates import Rates
+from mabos.gateway.redrives import RedriveDesk, redrive_routes
 from mabos.gateway.replays import ReplayDoor, replay_routes
 from mabos.gateway.responses import Responses, TailFactory, open_tail
 from mabos.gateway.sse import StreamLimits
@@ -124,6 +125,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     responses = Responses(settings, parts.tail)
     view, claims = AsyncTaskView(settings), ClaimStore(settings)
     operations, replays = Operations(settings), ReplayDoor(settings)
+    redrives = RedriveDesk(settings)
     limits = BodyLimits(size_bytes=settings.max_payload_bytes + ENVELOPE_BYTES, timeout_s=parts.body_timeout_s)
 
     @asynccontextmanager
@@ -137,6 +139,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         await view.close()
         await claims.close()
         operations.stop()
+        redrives.stop()
 
     app = Gateway(
         title="MABOS gateway",
@@ -170,6 +173,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(replay_routes(replays, limits))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
+    app.include_router(redrive_routes(redrives, Queue(name=settings.queue), limits))
     app.include_router(letter_routes(view, Queue(name=settings.queue), LetterReader(settings)))
     kafka_look, database_look = parts.kafka_look or KafkaLook(settings), parts.database_look or DatabaseLook(settings)
     app.include_router(health_routes(Readiness(producer, kafka_look, database_look)))

@@ -6,6 +6,8 @@
     └── GatewayError
         ├── AddressRefused  the gateway may not, or cannot, listen there
         ├── UnknownKey      there is no such API key
+        ├── PlanUnknown     there is no such plan of a redrive, or no more
+        ├── RedriveRuns     that plan is being applied elsewhere
         └── Refused         a request gets a problem for an answer; ``status`` and ``detail`` are in it
 """
 
@@ -26,6 +28,14 @@ class AddressRefused(GatewayError):
 
 class UnknownKey(GatewayError):
     """There is no such API key."""
+
+
+class PlanUnknown(GatewayError):
+    """There is no such plan of a redrive, or no more, or not for this caller."""
+
+
+class RedriveRuns(GatewayError):
+    """The plan is being applied already."""
 
 
 class Refused(GatewayError):

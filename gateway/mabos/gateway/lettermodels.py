@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from mabos.gateway.viewmodels import MAX_PAGE, State
+from mabos.schemas.errors import InvalidTask
 from mabos.streams.inquiries import DEFAULT_LIMIT
+from mabos.streams.redrive_plans import MAX_LETTERS
 
 _POSITION = "mabos.tasks.dead-letters:7:3"
 _CAUSE = "9f86d081884c7d65"
@@ -107,3 +110,90 @@ class LetterGroups(BaseModel):
     """The causes of dead letters, the most frequent first, 200 at most."""
 
     groups: list[LetterGroup]
+
+
+class NewRedrive(BaseModel):
+    """Which dead letters to redrive: those at some positions, or those that fit and were not redriven yet."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"positions": [_POSITION]},
+                {"positions": [_POSITION], "payload": {"action": "test"}},
+                {"cause_id": _CAUSE, "agent_id": "agent_1"},
+            ]
+        },
+    )
+
+    positions: list[str] = Field(
+        [], description="topic:partition:offset of each; without any, all that fit the rest.", max_length=MAX_LETTERS
+    )
+    cause_id: str | None = Field(None, description="Of this cause.", min_length=1, max_length=64)
+    agent_id: str | None = Field(None, description="Of this agent.", min_length=1, max_length=255)
+    action: str | None = Field(None, description="Of this kind.", min_length=1, max_length=255)
+    code: str | None = Field(None, description="With this code.", min_length=1, max_length=100)
+    since: AwareDatetime | None = Field(None, description="Dead then or later.")
+    until: AwareDatetime | None = Field(None, description="Dead before.")
+    payload: dict[str, object] | None = Field(
+        None, description="What to ask instead of what was asked; of a single position only."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse what leaves open which letters are meant."""
+        fitting = (self.cause_id, self.agent_id, self.action, self.code, self.since, self.until)
+        if bool(self.positions) is any(value is not None for value in fitting):
+            raise InvalidTask("positions", "say positions, or what letters must fit: a cause, an agent, a time")
+        if self.payload is not None and len(self.positions) != 1:
+            raise InvalidTask("payload", "is for a single position")
+        return self
+
+
+class PlannedTask(BaseModel):
+    """A task that a plan publishes."""
+
+    letter: str = Field(description="The position of its letter.", examples=[_POSITION])
+    task_id: str = Field(description="Its name.", examples=["0d4c1c1e-6c3a-5b0e-9d63-6f2c0b1a9f11"])
+    agent_id: str = Field(examples=["agent_1"])
+    action: str | None = Field(examples=["test"])
+
+
+class RefusedLetter(BaseModel):
+    """A letter that is not redriven."""
+
+    letter: str = Field(examples=[_POSITION])
+    why: str = Field(examples=["the record is still no task request"])
+
+
+class RedrivePlan(BaseModel):
+    """What a redrive would publish, or has published."""
+
+    plan_id: str = Field(examples=["0191f0c2-6c3a-7b0e-9d63-6f2c0b1a9f11"])
+    count: int = Field(description="How many tasks.", examples=[12])
+    agents: int = Field(description="Of how many agents.", examples=[3])
+    oldest_at: datetime | None = Field(description="When the first of the letters died.")
+    newest_at: datetime | None = Field(description="When the last of them did.")
+    expires_at: datetime = Field(description="Until then it can be applied.")
+    applied_at: datetime | None = Field(description="When all of it was published.")
+    has_more: bool = Field(description="Whether more letters fit than one plan holds: these are the oldest.")
+    tasks: list[PlannedTask] = Field(description="The first hundred.")
+    refused: list[RefusedLetter] = Field(description="Letters that are left out, the first hundred.")
+    refused_count: int = Field(description="How many letters are left out.", examples=[0])
+
+
+class PublishedTask(BaseModel):
+    """A task that was published."""
+
+    letter: str = Field(examples=[_POSITION])
+    task_id: str = Field(examples=["0d4c1c1e-6c3a-5b0e-9d63-6f2c0b1a9f11"])
+    position: str = Field(examples=["mabos.tasks.requests:7:42"])
+
+
+class RedriveApplied(BaseModel):
+    """What a redrive has published."""
+
+    plan_id: str = Field(examples=["0191f0c2-6c3a-7b0e-9d63-6f2c0b1a9f11"])
+    published: int = Field(examples=[12])
+    tasks: list[PublishedTask]
+    refused: list[RefusedLetter] = Field(description="Letters of the plan that could not be published after all.")

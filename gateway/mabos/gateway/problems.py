@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from mabos.consumers.errors import BeyondRetention, FeedStopped, InvalidSelection
-from mabos.gateway.errors import Refused
+from mabos.gateway.errors import PlanUnknown, RedriveRuns, Refused
 from mabos.gateway.models import FieldError, NewTask, Problem
 from mabos.kafka.errors import BrokerRefused, BrokerUnavailable, TopicsDiffer
 from mabos.producers import PublishError, PublishQueueFull
@@ -162,6 +162,16 @@ def _(error: DatabaseUnavailable) -> Refused:
 @refuse.register(ViewMissing)
 def _(error: MabosError) -> Refused:
     return Refused(503, str(error), headers={"Retry-After": "2"})
+
+
+@refuse.register
+def _(error: PlanUnknown) -> Refused:
+    return Refused(404, str(error))
+
+
+@refuse.register
+def _(error: RedriveRuns) -> Refused:
+    return Refused(409, str(error), headers={"Retry-After": "1"})
 
 
 @refuse.register

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterable
 from contextlib import closing
 from typing import Any
 
+from mabos.consumers.answers import STACK
 from mabos.consumers.jobs import headers_of
 from mabos.consumers.log import read_log
 from mabos.kafka.admin import Cluster
@@ -21,8 +22,6 @@ from mabos.schemas.events import TaskRequest
 from mabos.streams.letter_rows import Letter, split_headers
 from mabos.streams.places import Place
 from mabos.streams.viewed_task import read_json
-
-STACK = "mabos-stack"
 
 _ANSWER_S = 5.0
 

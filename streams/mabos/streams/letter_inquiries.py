@@ -52,6 +52,14 @@ def group_letters(wanted: LetterFilter, topic: str) -> Inquiry[tuple[LetterGroup
     return tuple(map(LetterGroup.from_row, rows))
 
 
+def pick_letters(wanted: LetterFilter, topic: str, limit: int) -> Inquiry[tuple[ViewedLetter, ...]]:
+    """The oldest letters that fit, at most so many."""
+    if wanted.sees_nothing:
+        return ()
+    rows = yield letter_queries.pick_letters(wanted, topic, limit)
+    return tuple(map(ViewedLetter.from_row, rows))
+
+
 def find_letters(
     places: Sequence[tuple[int, int]], topic: str, *, agents: Sequence[str] | None = None
 ) -> Inquiry[tuple[ViewedLetter, ...]]:

@@ -56,6 +56,17 @@ def find_letters(places: Sequence[tuple[int, int]], agents: Sequence[str] | None
     )
 
 
+def pick_letters(wanted: LetterFilter, topic: str, limit: int) -> Query:
+    """The oldest letters that fit, in the order of their death; the fields as of :func:`list_letters`."""
+    values: dict[str, Any] = {"topic": topic, "limit": limit}
+    where = " AND ".join(_wheres(wanted, values))
+    return Query(
+        f"SELECT {_COLUMNS}, {_REDRIVEN} FROM dead_letters l WHERE {where}"
+        ' ORDER BY dead_at, partition, "offset" LIMIT %(limit)s',
+        values,
+    )
+
+
 def group_letters(wanted: LetterFilter, topic: str, limit: int) -> Query:
     """The causes of letters, the most frequent first; the fields of :class:`~mabos.streams.letters.LetterGroup`."""
     values: dict[str, Any] = {"topic": topic, "limit": limit}

@@ -17,6 +17,7 @@ from mabos.streams.viewed_task import show_time
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CURSOR = re.compile(r"1-(\d{1,17})-(\d{1,10})-(\d{1,19})", re.ASCII)
+_AT_WORK = frozenset({"queued", "in_progress", "completed"})
 _WHY_NOT = {
     "bad_key": "its key is not the id of its agent: publish the task anew",
     "left_out": "the record was too large for a letter, so it is not kept",
@@ -144,6 +145,11 @@ class ViewedLetter:
         if self.agent_id is None or (self.task_id is None and self.code not in MAY_BECOME_READABLE):
             return _WHY_NOT["undecodable"]
         return None
+
+    @property
+    def redriven_as(self) -> Redriven | None:
+        """A task that does its own again, and is under way or completed; None where there is none."""
+        return next((task for task in self.redriven if task.state in _AT_WORK), None)
 
     def position(self, topic: str) -> Position:
         """Where it stands in its topic."""

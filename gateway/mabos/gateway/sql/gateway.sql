@@ -47,3 +47,26 @@ COMMENT ON COLUMN claims.key IS 'The key as it was sent.';
 COMMENT ON COLUMN claims.task_id IS 'The task.';
 COMMENT ON COLUMN claims.position IS 'Where the task stands, topic:partition:offset; NULL until that is known.';
 COMMENT ON COLUMN claims.fingerprint IS 'The SHA-256 of the task as it was asked for.';
+
+CREATE TABLE IF NOT EXISTS redrive_plans (
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    applied_at timestamptz,
+    plan_id    uuid PRIMARY KEY,
+    queue      text COLLATE "C" NOT NULL,
+    created_by text NOT NULL,
+    plan       jsonb NOT NULL,
+    begins     jsonb,
+    result     jsonb
+);
+
+COMMENT ON TABLE redrive_plans IS 'One row a plan by which dead letters are published again.';
+COMMENT ON COLUMN redrive_plans.created_at IS 'When it was made.';
+COMMENT ON COLUMN redrive_plans.expires_at IS 'From when on it is forgotten.';
+COMMENT ON COLUMN redrive_plans.applied_at IS 'When all of it was published; NULL before.';
+COMMENT ON COLUMN redrive_plans.plan_id IS 'Its name; those of its tasks come from it.';
+COMMENT ON COLUMN redrive_plans.queue IS 'The queue.';
+COMMENT ON COLUMN redrive_plans.created_by IS 'Who asked for it, as the audit log names callers.';
+COMMENT ON COLUMN redrive_plans.plan IS 'All that it says.';
+COMMENT ON COLUMN redrive_plans.begins IS 'Where the requests ended, by partition, before its first task was published: what is published of it stands after that.';
+COMMENT ON COLUMN redrive_plans.result IS 'What was published, and what could not be.';
