@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,12 +16,12 @@ from mabos.consumers import AgentGroup, Task
 from mabos.gateway import create_app
 from mabos.kafka.clients import open_registry
 from mabos.kafka.local_broker import LocalBroker
-from mabos.kafka.ports import free_ports
 from mabos.kafka.settings import Settings
 from mabos.streams.database import connect, ensure_view, live_schema
 from mabos.streams.local_database import LocalDatabase
 from tests.gateway.shape import fields_of, read_problem
 from tests.gateway.sockets import serve
+from tests.support.gateways import gateway_process
 from tests.support.road import read_responses, running
 from tests.support.waiting import eventually
 
@@ -168,35 +165,6 @@ def claimed(settings: Settings) -> list[str]:
             return []
         rows = connection.execute("SELECT task_id FROM claims WHERE queue = %s", (settings.queue,)).fetchall()
     return [task_id for (task_id,) in rows]
-
-
-@contextmanager
-def gateway_process(settings: Settings, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """A gateway in a process of its own, that is ready."""
-    (port,) = free_ports(1)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MABOS_")}
-    environment |= {
-        f"MABOS_{name.upper()}": str(value)
-        for name, value in settings.model_dump(mode="json", exclude_none=True, exclude={"database_url"}).items()
-    }
-    environment["MABOS_DATABASE_URL"] = settings.database_url.get_secret_value()
-    arguments = [sys.executable, "-m", "mabos.cli.main", "gateway", "run", "--port", str(port)]
-    with (folder / "gateway.log").open("wb") as log:
-        process = subprocess.Popen(arguments, env=environment, cwd=folder, stdout=log, stderr=log)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        eventually(lambda: _is_ready(url), timeout_s=60)
-        yield process, url
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=15).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def _post_in_vain(url: str, headers: dict[str, str]) -> None:
