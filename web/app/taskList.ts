@@ -110,8 +110,13 @@ function useNews({ client, key, search, tasks, first, isPaused }: NewsProps) {
     if (found) client.setQueryData<ListData>(key, (list) => list && renewKnown(list, found));
   }, [client, key, found]);
   return useMemo(() => {
-    const known = new Set(tasks.map(keyOf));
-    return { count: found?.filter((task) => !known.has(keyOf(task))).length ?? 0, isMore: data?.cursor != null };
+    const news = new Set(found?.map(keyOf));
+    const oldest = found?.at(-1)?.requested_at ?? "";
+    for (const task of tasks) {
+      if (task.requested_at < oldest) break; // a list may be long, and news is at its top
+      news.delete(keyOf(task));
+    }
+    return { count: news.size, isMore: data?.cursor != null };
   }, [tasks, found, data]);
 }
 
@@ -126,13 +131,15 @@ function findSince(tasks: readonly TaskSummary[], askedAt: number): string {
 /** The same list, with what has changed of its tasks. */
 function renewKnown(list: ListData, found: readonly TaskSummary[]): ListData {
   const changed = new Map(found.map((task) => [keyOf(task), task]));
+  const oldest = found.at(-1)?.requested_at ?? "";
   const isNews = (task: TaskSummary) => {
     const next = changed.get(keyOf(task));
     return next !== undefined && JSON.stringify(next) !== JSON.stringify(task);
   };
-  if (!list.pages.some((page) => page.tasks.some(isNews))) return list;
+  const hasNews = ({ tasks }: ListPage) => (tasks[0]?.requested_at ?? "") >= oldest && tasks.some(isNews);
+  if (!list.pages.some(hasNews)) return list;
   const pages = list.pages.map((page) =>
-    page.tasks.some(isNews) ? { ...page, tasks: page.tasks.map((task) => changed.get(keyOf(task)) ?? task) } : page,
+    hasNews(page) ? { ...page, tasks: page.tasks.map((task) => changed.get(keyOf(task)) ?? task) } : page,
   );
   return { ...list, pages };
 }

@@ -42,7 +42,9 @@ export function CancelTask({ name, onCancelled }: CancelTaskProps) {
               as it is.
             </p>
             <label>
-              Reason <span className="quiet">optional, a line that stays with the task</span>
+              <span>
+                Reason <span className="quiet">optional, a line that stays with the task</span>
+              </span>
               <input
                 className="input"
                 value={reason}

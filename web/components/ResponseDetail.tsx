@@ -17,7 +17,7 @@ export function ResponseDetail({ row, onClose }: { row: Row; onClose: () => void
   }, [onClose]);
   const facts = [
     ["Agent", response.agent_id],
-    ["Task", <TaskNameLink key="task" agentId={response.agent_id} taskId={response.task_id} />],
+    ["Task", <TaskNameLink key="task" agentId={response.agent_id} taskId={response.task_id} position={row.position} />],
     ["Attempt", String(response.attempt)],
     ["Started", response.started_at === null ? "never" : showMoment(Date.parse(response.started_at))],
     ["Arrived", showMoment(row.arrivedAt)],

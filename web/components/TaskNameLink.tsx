@@ -3,7 +3,7 @@ import { Link } from "@tanstack/react-router";
 interface TaskNameLinkProps {
   agentId: string;
   taskId: string;
-  /** That of its request: its page waits until the view has it. */
+  /** That of its request or a response: its page waits until the view has it. */
   position?: string;
 }
 
