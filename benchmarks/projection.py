@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from benchmarks.contenders import PROJECTOR, Started, running
 from benchmarks.display import Display
 from benchmarks.errors import MeasurementFailed
-from benchmarks.load import make_task
 from benchmarks.profiles import Profiler
 from benchmarks.rig import Rig, describe_road
+from benchmarks.tasks import make_task
 from benchmarks.wire import Road, Wire, do_task
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
