@@ -41,6 +41,39 @@ def test_a_program_that_ends_too_early_says_why(tmp_path: Path) -> None:
     eventually(lambda: not psutil.pid_exists(first.pid))
 
 
+def test_a_program_that_ends_is_started_again(tmp_path: Path) -> None:
+    """Each time it ends, and each time later; why it ended is told in one line."""
+    told: list[str] = []
+    script = "open('runs', 'a').write('x'); raise ValueError('no luck')"
+    with Programs(tmp_path, on_end=told.append, first_pause_s=0.05) as programs:
+        programs.run("view", ["-c", f"import os; os.chdir({str(tmp_path)!r}); {script}"])
+        eventually(lambda: len(told) >= 3, timeout_s=60)
+    pauses = [0.05, 0.1, 0.2]
+    assert told[:3] == [
+        f"view ended with code 1, starting it again in {pause_s:g} s: ValueError: no luck (log: {tmp_path}/view.log)"
+        for pause_s in pauses
+    ]
+    assert (tmp_path / "runs").read_text().startswith("xxx")
+
+
+def test_a_killed_program_is_replaced_and_the_new_one_stopped(tmp_path: Path) -> None:
+    """The others go on as they were; none is left behind."""
+    told: list[str] = []
+    with Programs(tmp_path, on_end=told.append, first_pause_s=0.05) as programs:
+        first, other = programs.run("one", WAIT), programs.run("two", WAIT)
+        eventually(lambda: (tmp_path / "one.log").read_text() == "up\n", timeout_s=60)
+        first.kill()
+        eventually(lambda: (tmp_path / "one.log").read_text() == "up\nup\n", timeout_s=60)
+        assert other.is_alive
+        (again,) = [
+            child.pid
+            for child in psutil.Process().children(recursive=True)
+            if child.cmdline()[1:] == WAIT and child.pid != other.pid
+        ]
+    eventually(lambda: not psutil.pid_exists(other.pid) and not psutil.pid_exists(again))
+    assert [line.partition(",")[0] for line in told] == ["one ended with code 137"]
+
+
 def test_a_stop_request_is_seen_once_it_is_set() -> None:
     """Set from a signal handler while the main thread waits, as often as one likes."""
     stopping = StopRequest()

@@ -32,6 +32,7 @@ class LocalPlatform:
     Args:
         settings: Every URL must be on this machine.
         on_step: Told what is being done, for people who wait.
+        on_end: Told in one line when view or gateway ended by itself and will be started again, from another thread.
         is_cancelled: Asked before each step of the start.
 
     Raises:
@@ -43,10 +44,11 @@ class LocalPlatform:
         settings: Settings,
         *,
         on_step: Callable[[str], None] = lambda _: None,
+        on_end: Callable[[str], None] = lambda _: None,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self.settings = settings
-        self._on_step, self._is_cancelled = on_step, is_cancelled
+        self._on_step, self._on_end, self._is_cancelled = on_step, on_end, is_cancelled
         self._stack = ExitStack()
         self._broker_port = local_port("MABOS_BOOTSTRAP_SERVERS", f"kafka://{settings.bootstrap_servers}")
         self._registry_port = local_port("MABOS_SCHEMA_REGISTRY_URL", settings.schema_registry_url)
@@ -88,7 +90,7 @@ class LocalPlatform:
         self._start_servers()
         self._step("applying topics and schemas")
         prepare_queue(self.settings)
-        programs = Programs(self.settings.home / "logs")
+        programs = Programs(self.settings.home / "logs", on_end=self._on_end)
         self._stop_later("gateway and view", programs.stop)
         self._step("starting view")
         self._start_view(programs)

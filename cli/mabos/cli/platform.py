@@ -71,7 +71,7 @@ def _serve(settings: Settings, home: PlatformHome) -> None:
 
     with home.lock():
         try:
-            with LocalPlatform(settings, on_step=tell, is_cancelled=stopping.is_set):
+            with LocalPlatform(settings, on_step=tell, on_end=print_note, is_cancelled=stopping.is_set):
                 tell(READY)
                 stopping.wait()
         except StartCancelled as cancelled:
