@@ -97,6 +97,7 @@ def test_a_revoked_key_opens_no_more(keys: Keys, store: KeyStore) -> None:
         (["--name", "x", "--scope", "all"], '"all" is no scope'),
         (["--name", "x", "--scope", "tasks:read", "--agent", "a[b]"], "only * stands for"),
         (["--name", "x", "--scope", "tasks:read", "--expires", "soon"], '"soon" is no duration such as 12h'),
+        (["--name", "x", "--scope", "tasks:read", "--expires", "0h"], '"0h" is no duration such as 12h'),
         (["--name", "x"], "--scope"),
     ],
 )

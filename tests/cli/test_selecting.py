@@ -7,30 +7,8 @@ from typing import Any
 import pytest
 import typer
 
-from mabos.cli.selecting import Outcome, read_moment, read_places, select
-from mabos.schemas import InvalidTask, Status
-
-
-@pytest.mark.parametrize(
-    ("text", "moment_ms"),
-    [
-        ("1970-01-01T00:01:00Z", 60_000),
-        ("1970-01-01T01:01:00+01:00", 60_000),
-        ("90s", 910_000),
-        ("15m", 100_000),
-        ("9d", 0),
-    ],
-)
-def test_a_moment_is_a_time_or_how_long_ago(text: str, moment_ms: int) -> None:
-    """RFC 3339, or a number of seconds, minutes, hours or days."""
-    assert read_moment("--since", text, now_s=1000) == moment_ms
-
-
-@pytest.mark.parametrize("text", ["", "yesterday", "5", "5w", "2030-01-31T12:00:00", "-5m", "\u0665m"])
-def test_what_is_no_moment_is_refused(text: str) -> None:
-    """The option is named, and both forms are shown."""
-    with pytest.raises(InvalidTask, match=r"--since: .*2h"):
-        read_moment("--since", text)
+from mabos.cli.selecting import Outcome, read_places, select
+from mabos.schemas import Status
 
 
 def test_places_are_offsets_or_whole_positions() -> None:

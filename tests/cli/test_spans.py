@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mabos.cli.spans import read_moment, show_span
+from mabos.cli.spans import read_moment, read_moment_ms, read_span, show_span
 from mabos.schemas.errors import InvalidTask
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -27,7 +27,20 @@ def test_a_moment_is_so_long_ago_or_a_time(text: str, moment: datetime) -> None:
     assert read_moment("--since", text, now=NOW) == moment
 
 
-@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1.5h", "yesterday", "2026-01-01T00:00"])
+def test_moments_are_counted_in_milliseconds_where_the_log_is_asked() -> None:
+    """The same texts; none is none."""
+    assert read_moment_ms("--since", "1970-01-01T01:01:00.005+01:00") == 60_005
+    assert read_moment_ms("--since", "1h", now=NOW) == round(NOW.timestamp() * 1000) - 3_600_000
+    assert read_moment_ms("--since", None) is None
+
+
+def test_a_span_has_a_unit() -> None:
+    """A number without one means nothing, however plain it looks."""
+    assert read_span("52w") == timedelta(weeks=52)
+    assert read_span("52") is None
+
+
+@pytest.mark.parametrize("text", ["", "1", "h", "-1h", "1.5h", "yesterday", "5 m", "\u0665m", "2026-01-01T00:00"])
 def test_anything_else_is_refused(text: str) -> None:
     """By the name of the option."""
     with pytest.raises(InvalidTask, match=r"--since: (must be so long ago|has no time zone)"):

@@ -11,7 +11,7 @@ import typer
 
 from mabos.cli.options import EXIT_NO, OutputOption, QueueOption, find_cluster, settings_for
 from mabos.cli.output import Output, print_line, print_note, print_record, print_rows, progress_bar
-from mabos.cli.task_lines import read_time
+from mabos.cli.spans import read_moment_ms
 from mabos.kafka.position import Position
 from mabos.streams import Auditor, AuditRange, AuditReport, Finding
 from mabos.streams.matching import Progress
@@ -23,10 +23,14 @@ _COLUMNS = ("finding", "position")
 
 def audit(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     since: Annotated[
-        str | None, typer.Option("--since", help="Requests stored from then on.", metavar="TIME", show_default="all")
+        str | None,
+        typer.Option(
+            "--since", help="Requests stored from then on: a time, or so long ago.", metavar="TIME", show_default="all"
+        ),
     ] = None,
     until: Annotated[
-        str | None, typer.Option("--until", help="Requests stored before then.", metavar="TIME", show_default="now")
+        str | None,
+        typer.Option("--until", help="Requests stored before then, as --since.", metavar="TIME", show_default="now"),
     ] = None,
     partition: Annotated[
         list[int] | None, typer.Option("--partition", "-p", min=0, help="This partition only; may be repeated.")
@@ -51,8 +55,8 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     memory for many tasks than for few. With -o ndjson each finding is printed as it is made, the counts last.
     """
     asked = AuditRange(
-        since_ms=_read_ms("since", since),
-        until_ms=_read_ms("until", until),
+        since_ms=read_moment_ms("--since", since),
+        until_ms=read_moment_ms("--until", until),
         partitions=frozenset(partition) if partition else None,
         grace_s=grace,
         group=group,
@@ -77,11 +81,6 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
         ).run()
     _print_report(report, kinds, output)
     raise typer.Exit(EXIT_NO if _count(report, kinds) else 0)
-
-
-def _read_ms(name: str, text: str | None) -> int | None:
-    moment = read_time(name, text)
-    return None if moment is None else round(moment.timestamp() * 1000)
 
 
 def _print_report(report: AuditReport, kinds: tuple[Finding, ...], output: Output) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,14 +9,14 @@ import typer
 
 from mabos.cli.options import OutputOption, YesOption, settings_for
 from mabos.cli.output import Output, print_line, print_note, print_record, print_rows
+from mabos.cli.spans import read_span
 from mabos.schemas.errors import MabosError
 
 if TYPE_CHECKING:
     from mabos.gateway.apikeys import ApiKey
     from mabos.gateway.keystore import KeyStore
 
-_DURATION = re.compile(r"([1-9][0-9]{0,4})([hdw])")
-_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_LONGEST = timedelta(weeks=99_999)
 _COLUMNS = ("id", "name", "state", "scopes", "agents", "rate_per_s", "created_at", "expires_at")
 
 app = typer.Typer(
@@ -98,10 +97,10 @@ def _wanted(name: str, scopes: list[str], agents: list[str], rate: float | None,
 
 
 def _read_duration(text: str) -> timedelta:
-    found = _DURATION.fullmatch(text)
-    if found is None:
+    span = read_span(text)
+    if not span or span > _LONGEST:
         raise ValueError(f'--expires: "{text}" is no duration such as 12h, 30d or 52w')
-    return int(found[1]) * _UNITS[found[2]]
+    return span
 
 
 def _row(key: ApiKey) -> dict[str, Any]:

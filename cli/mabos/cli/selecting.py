@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from mabos.cli.task_lines import read_time
+from mabos.cli.spans import read_moment_ms
 from mabos.consumers.selection import Selection
 from mabos.kafka.topics import Queue
-from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status
-from mabos.schemas.fields import to_ms
 
 
 class Outcome(StrEnum):
@@ -53,8 +50,6 @@ ToOption = Annotated[
     list[str] | None, typer.Option("--to", metavar="PARTITION:OFFSET", help="Before this offset; else up to now.")
 ]
 
-_AGO = re.compile(r"(\d{1,9})(s|m|h|d)\Z", re.ASCII)
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _PLACE = re.compile(r"(\d{1,9}):(\d{1,18})\Z", re.ASCII)
 
 
@@ -81,29 +76,11 @@ def select(  # noqa: PLR0913, PLR0917 - one parameter per option
         task_id=task_id,
         action=action,
         statuses=frozenset(None if one is Outcome.UNANSWERED else Status(one.value) for one in status or ()),
-        since_ms=read_moment("--since", since),
-        until_ms=read_moment("--until", until),
+        since_ms=read_moment_ms("--since", since),
+        until_ms=read_moment_ms("--until", until),
         begin=read_places("--from", begin or [], queue),
         end=read_places("--to", end or [], queue),
     )
-
-
-def read_moment(name: str, text: str | None, now_s: float | None = None) -> int | None:
-    """The moment that a text means, in ms since the epoch; None stays None.
-
-    Raises:
-        InvalidTask: It is neither a time nor how long ago.
-    """
-    if text is None:
-        return None
-    ago = _AGO.match(text)
-    if ago is not None:
-        now_s = time.time() if now_s is None else now_s
-        return max(0, round((now_s - int(ago[1]) * _SECONDS[ago[2]]) * 1000))
-    try:
-        return to_ms(name, read_time(name, text))
-    except InvalidTask as error:
-        raise InvalidTask(name, f"{error.reason}, or how long ago, such as 90s, 15m, 2h or 7d") from None
 
 
 def read_places(name: str, texts: list[str], queue: str) -> dict[int, int]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from mabos.cli.task_lines import read_time
 from mabos.schemas.errors import InvalidTask
 
-_SPAN = re.compile(r"(\d{1,6})(ms|s|m|h|d|w)\Z")
+_SPAN = re.compile(r"(\d{1,7})(ms|s|m|h|d|w)\Z", re.ASCII)
 _UNITS_S = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -20,9 +20,8 @@ def read_moment(field: str, text: str | None, *, now: datetime | None = None) ->
     """
     if text is None:
         return None
-    found = _SPAN.match(text.strip())
-    if found is not None:
-        span = timedelta(seconds=int(found[1]) * _UNITS_S[found[2]])
+    span = read_span(text)
+    if span is not None:
         moment = now or datetime.now(UTC)
         return moment - min(span, moment - datetime(1970, 1, 1, tzinfo=UTC))
     try:
@@ -33,6 +32,18 @@ def read_moment(field: str, text: str | None, *, now: datetime | None = None) ->
         raise InvalidTask(
             field, "must be so long ago, such as 90m or 7d, or a time such as 2030-01-31T12:00Z"
         ) from None
+
+
+def read_moment_ms(field: str, text: str | None, *, now: datetime | None = None) -> int | None:
+    """As :func:`read_moment`, in ms since the epoch."""
+    moment = read_moment(field, text, now=now)
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def read_span(text: str) -> timedelta | None:
+    """The span that a text such as ``90m`` means; None if it means none."""
+    found = _SPAN.match(text.strip())
+    return None if found is None else timedelta(seconds=int(found[1]) * _UNITS_S[found[2]])
 
 
 def show_span(span_ms: float | None) -> str:
