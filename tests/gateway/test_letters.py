@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,6 +13,7 @@ from mabos.gateway.principals import Scope
 from mabos.kafka.settings import Settings
 from mabos.streams.database import connect, ensure_view, live_schema
 from mabos.streams.local_database import LocalDatabase
+from tests.gateway.fakes import Door
 from tests.gateway.shape import fields_of, read_problem
 from tests.gateway.test_views import ask
 
@@ -67,6 +69,32 @@ def test_what_cannot_be_asked_is_named(settings: Settings) -> None:
     answers = ask(settings, *(f"{LETTERS}{path}" for path in paths))
     names = [fields_of(read_problem(answer, 422)) for answer in answers]
     assert names == [["cursor"], ["position"], ["position"], ["colour"], ["redriven"], ["limit"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "body"),
+        ({"positions": [f"{TOPIC}:7:1"], "cause_id": "x"}, "body"),
+        ({"cause_id": "x", "payload": {}}, "body"),
+        ({"positions": [f"{TOPIC}:7:1", f"{TOPIC}:7:0"], "payload": {}}, "body"),
+        ({"positions": ["mabos.buried.requests:7:1"]}, "positions"),
+        ({"cause": "x"}, "cause"),
+        ({"positions": [f"{TOPIC}:7:1"], "payload": [1]}, "payload"),
+    ],
+)
+def test_a_redrive_says_which_letters_it_is_for(settings: Settings, body: dict[str, Any], field: str) -> None:
+    """Positions, or what must fit; another payload for one letter only."""
+    answer = Door(settings=settings).ask("post", f"{LETTERS}/redrives", json=body)
+    assert fields_of(read_problem(answer, 422))[0] == field
+
+
+@pytest.mark.parametrize("plan_id", ["x", "0191f0c2-6c3a-7b0e-9d63-6f2c0b1a9f11"])
+def test_a_plan_that_nobody_made_is_not_there(settings: Settings, plan_id: str) -> None:
+    """Neither to be seen nor to be applied."""
+    door = Door(settings=settings)
+    for method, path in (("get", plan_id), ("post", f"{plan_id}/apply")):
+        read_problem(door.ask(method, f"{LETTERS}/redrives/{path}"), 404)
 
 
 def test_what_a_task_was_asked_is_for_readers_of_tasks(settings: Settings) -> None:

@@ -165,6 +165,7 @@ def test_an_edited_payload_is_asked_instead(settings: Settings) -> None:
         redrives, caller = Redrives(settings), LOCAL
         places = tuple(letter.position(topic) for letter in letters_of(settings))
         plan = redrives.plan(Wanted(places=(*places, places[0]._replace(offset=99))), caller)
+        first = plan
         assert len(plan.steps) == 1
         whys = {refusal.letter: refusal.why for refusal in plan.refused}
         assert whys[str(places[1])] == "the record is no task request"
@@ -174,6 +175,9 @@ def test_an_edited_payload_is_asked_instead(settings: Settings) -> None:
         assert redrives.apply(plan.plan_id, caller)["published"] == 1
         with TaskView(settings) as view:
             wait(lambda: [task.result for task in view.ask(find_tasks(plan.steps[0].task_id))] == ['{"n":42}'])
+        beaten = redrives.apply(first.plan_id, caller)
+        assert (beaten["published"], beaten["refused"][0]["letter"]) == (0, str(places[0]))
+        assert "redriven meanwhile" in beaten["refused"][0]["why"]
         late = redrives.apply(redrives.plan(Wanted(places=places[:1]), caller).plan_id, caller)
         assert late["published"] == 0
     stranger = Principal(name="key:x", scopes=LOCAL.scopes, agents=("other-*",))

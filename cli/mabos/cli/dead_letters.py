@@ -104,7 +104,7 @@ def show(
 @app.command("redrive", epilog="Example: mabos dead-letters redrive --cause 9f86d081884c7d65 --agent 'billing-*'")
 def redrive(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
     positions: Annotated[
-        list[str] | None, typer.Argument(help="These letters; without any, all that fit.", metavar="[POSITION]...")
+        list[str] | None, typer.Argument(help="These letters; without any, all that fit.", metavar="POSITION")
     ] = None,
     agent: AgentOption = None,
     action: ActionOption = None,
@@ -125,8 +125,9 @@ def redrive(  # noqa: PLR0913, PLR0917 - one parameter per option of the command
 ) -> None:
     """Publish the tasks of dead letters again, as new tasks that name the old ones. It shows which, and asks first.
 
-    They go through the live topic, so each agent's order holds. Letters that were redriven already are left out, of
-    several letters of one task one is taken. Exit code 1 if there was nothing to publish.
+    They go through the live topic, so each agent's order holds. Letters that were redriven already are left out.
+
+    Of several letters of one task one is taken. Exit code 1 if there was nothing to publish.
     """
     require_extra()
     from mabos.cli.found_letters import make_wanted, print_plan, print_refused  # noqa: PLC0415 - it needs the extra

@@ -49,6 +49,7 @@ class Reader:
 
     def __init__(self, settings: Settings, registry: SchemaRegistry, *, batch_records: int) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
+        self._requests, self._dead_letters = self._queue.requests, self._queue.dead_letters  # asked of each record
         self._codecs: dict[str, Codec[Any]] = {
             topic: Codec.for_topic(event_type, topic, registry)
             for topic, event_type in event_types(self._queue).items()
@@ -166,11 +167,11 @@ class Reader:
             return
         at_ms = message.timestamp()[1]
         try:
-            if topic == self._queue.dead_letters:
+            if topic == self._dead_letters:
                 batch.letters.append(self._read_letter(message, place, offset))
             else:
                 event = self._codecs[topic].decode(message.value())
-                if topic == self._queue.requests:
+                if topic == self._requests:
                     _check_key(message, event)
                 batch.entries.append(Entry(event, place, offset, at_ms, message.headers()))  # type: ignore[arg-type]  # its values are bytes
         except RegistryUnavailable as cause:
@@ -197,7 +198,7 @@ class Reader:
             value=message.value(),
             headers=message.headers() or (),  # type: ignore[arg-type]  # as above
         )
-        return to_row(letter, self._codecs[self._queue.requests].decode)
+        return to_row(letter, self._codecs[self._requests].decode)
 
 
 def _check_key(message: Message, request: TaskRequest) -> None:
