@@ -17,6 +17,7 @@ const PAGES = [
   { to: "/agents", name: "Agents", keys: "g a" },
   { to: "/workers", name: "Workers", keys: "g w" },
   { to: "/dead-letters", name: "Dead letters", keys: "g d" },
+  { to: "/replay", name: "Replay", keys: "g r" },
 ] as const;
 
 const THEMES = [

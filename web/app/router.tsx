@@ -80,10 +80,17 @@ const deadLetters = createRoute({
     pickTexts(search, ["cause", "agent", "redriven", "letter"]),
 });
 
+const replay = createRoute({
+  getParentRoute: () => root,
+  path: "/replay",
+  component: lazyPage("Replay", () => import("../pages/ReplayPage").then((file) => file.ReplayPage)),
+  validateSearch: (search: Record<string, unknown>): { replay?: string } => pickTexts(search, ["replay"]),
+});
+
 /** A router of its own for each caller: tests make many. */
 export function createConsoleRouter() {
   return createRouter({
-    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents, workers, deadLetters]),
+    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents, workers, deadLetters, replay]),
     // plain texts: an address that people read and write by hand needs no JSON in it
     parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
     stringifySearch: (search) => {
