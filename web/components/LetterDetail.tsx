@@ -96,7 +96,7 @@ export function LetterDetail({ position }: { position: string }) {
         {letter.raw === null ? (
           <p className="empty">The log no more has its bytes.</p>
         ) : (
-          <details className="chart-table">
+          <details className="more">
             <summary>Its bytes in base64</summary>
             <CodeBlock text={letter.raw.replace(/(.{100})/g, "$1\n")} name="Bytes in base64" />
           </details>

@@ -23,7 +23,7 @@ export function RedriveCard({ redrive, onClose }: RedriveCardProps) {
     mutationFn: applyRedrive,
     networkMode: "always",
     onError: lookAtGateway,
-    onSettled: () => queries.invalidateQueries({ queryKey: ["letters"] }),
+    onSettled: () => void queries.invalidateQueries({ queryKey: ["letters"] }),
   });
   const { mutate } = planning;
   useEffect(() => {

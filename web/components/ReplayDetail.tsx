@@ -13,6 +13,7 @@ import { TaskLink } from "./TaskLink";
 
 const ACTIVE_MS = 1_000;
 const CALM_MS = 10_000;
+const DEADLINES: Record<Replay["deadlines"], string> = { drop: "dropped", shift: "shifted", keep: "kept" };
 
 /** One replay: how far it is, what it found, and what can be done with it. */
 export function ReplayDetail({ replayId }: { replayId: string }) {
@@ -30,7 +31,7 @@ export function ReplayDetail({ replayId }: { replayId: string }) {
     networkMode: "always",
     onError: lookAtGateway,
     onSuccess: (replay) => queries.setQueryData(key, replay),
-    onSettled: () => queries.invalidateQueries({ queryKey: ["replays"] }),
+    onSettled: () => void queries.invalidateQueries({ queryKey: ["replays"] }),
   });
   const replay = query.data;
   if (replay === undefined) {
@@ -140,7 +141,7 @@ function Facts({ replay }: { replay: Replay }) {
           <dt>Published</dt>
           <dd>
             {published ? <TaskLink search={search}>{countOf(published, "new task")}</TaskLink> : "nothing"}
-            {`, ${rate_per_s === null ? "as fast as can be" : `at most ${showRate(rate_per_s)}`}; old deadlines: ${deadlines}`}
+            {`, ${rate_per_s === null ? "as fast as can be" : `at most ${showRate(rate_per_s)}`}; old deadlines are ${DEADLINES[deadlines]}`}
           </dd>
         </>
       )}
@@ -148,7 +149,7 @@ function Facts({ replay }: { replay: Replay }) {
       <dd>
         {moment(created_at)} by {created_by}
       </dd>
-      <dt>Ended</dt>
+      <dt>{replay.state === "ready" ? "Counted" : "Ended"}</dt>
       <dd>{moment(ended_at)}</dd>
       {replay.remarks.length > 0 && (
         <>
@@ -178,7 +179,7 @@ function Counts({ replay }: { replay: Replay }) {
   return (
     <section className="card">
       <header className="card-head">
-        <h2>{kind === "inspect" ? "What was found" : "What is published"}</h2>
+        <h2>{kind === "inspect" ? "What was found" : "What is to be published"}</h2>
         {counts && <span className="quiet">{countOf(counts.tasks, "task")}</span>}
       </header>
       {counts && counts.rows.length > 0 ? (

@@ -29,7 +29,7 @@ const COLUMNS: readonly Column<Replay>[] = [
 /** Replays, newest first. */
 export function ReplayList({ replays }: { replays: readonly Replay[] | undefined }) {
   return (
-    <section className="card">
+    <section className="card card-wide">
       <header className="card-head">
         <h2>Replays</h2>
       </header>
