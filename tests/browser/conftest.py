@@ -84,6 +84,8 @@ class Console:
     """Where screenshots go."""
     go: threading.Event = field(default_factory=threading.Event)
     """Lets the handler of the action ``hold`` end."""
+    mended: threading.Event = field(default_factory=threading.Event)
+    """Once set, the handler of the action ``invoice`` has no more reason to fail."""
 
 
 @pytest.fixture(scope="session")
@@ -111,7 +113,7 @@ def console(browser: Browser, platform: Platform, tmp_path_factory: pytest.TempP
         settings = platform.new_queue(database_url=SecretStr(database.url))
         door = Door(settings=settings)
         running_console = Console(door=door, shots=folder)
-        with view.running(settings), running(make_agents(running_console.go), settings):
+        with view.running(settings), running(make_agents(running_console), settings):
             door.open()
             try:
                 yield running_console
@@ -120,7 +122,7 @@ def console(browser: Browser, platform: Platform, tmp_path_factory: pytest.TempP
                 door.close()
 
 
-def make_agents(go: threading.Event) -> AgentGroup:
+def make_agents(console: Console) -> AgentGroup:
     """Agents for each way in which a task can go."""
     agents = AgentGroup("console")
 
@@ -131,13 +133,19 @@ def make_agents(go: threading.Event) -> AgentGroup:
     @agents.on_task_request("hold")
     def hold(task: Task) -> dict[str, object]:
         task.progress({"done": 1, "of": 2})
-        go.wait(30)
+        console.go.wait(30)
         return {"done": 2, "of": 2}
 
     @agents.on_task_request("lead")
     def lead(task: Task) -> dict[str, object]:
         task.send(agent_id=str(task.payload["to"]), payload={"action": "greet", "name": "Bob"})
         return {"ok": [1, 2, {"deep": {"deeper": [True, None]}}], "empty": {}, "text": "a line\nand another"}
+
+    @agents.on_task_request("invoice")
+    def invoice(task: Task) -> dict[str, object]:
+        if not console.mended.is_set():
+            raise LookupError(f"no customer {task.payload['customer']}")
+        return {"invoiced": task.payload["customer"]}
 
     @agents.on_task_request("fail")
     def fail(task: Task) -> dict[str, object]:

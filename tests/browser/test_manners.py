@@ -22,6 +22,8 @@ PAGES = {
     "create": "/create",
     "agents": "/agents",
     "workers": "/workers",
+    "dead-letters": "/dead-letters?redriven=all",
+    "replay": "/replay",
     "missing": "/no/such/page",
 }
 

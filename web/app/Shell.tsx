@@ -16,6 +16,8 @@ const PAGES = [
   { to: "/create", name: "Create a task", keys: "g c" },
   { to: "/agents", name: "Agents", keys: "g a" },
   { to: "/workers", name: "Workers", keys: "g w" },
+  { to: "/dead-letters", name: "Dead letters", keys: "g d" },
+  { to: "/replay", name: "Replay", keys: "g r" },
 ] as const;
 
 const THEMES = [

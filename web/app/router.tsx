@@ -7,6 +7,7 @@ import { CreatePage } from "../pages/CreatePage";
 import { LivePage } from "../pages/LivePage";
 import { NotFoundPage } from "../pages/NotFoundPage";
 import type { AgentSearch } from "../text/agents";
+import type { LetterSearch } from "../text/letters";
 import { lazyPage } from "./lazyPage";
 import { Shell } from "./Shell";
 import { pickTexts } from "./search";
@@ -71,10 +72,25 @@ const workers = createRoute({
   validateSearch: (search: Record<string, unknown>): { group?: string } => pickTexts(search, ["group"]),
 });
 
+const deadLetters = createRoute({
+  getParentRoute: () => root,
+  path: "/dead-letters",
+  component: lazyPage("Dead letters", () => import("../pages/DeadLettersPage").then((file) => file.DeadLettersPage)),
+  validateSearch: (search: Record<string, unknown>): LetterSearch =>
+    pickTexts(search, ["cause", "agent", "redriven", "letter"]),
+});
+
+const replay = createRoute({
+  getParentRoute: () => root,
+  path: "/replay",
+  component: lazyPage("Replay", () => import("../pages/ReplayPage").then((file) => file.ReplayPage)),
+  validateSearch: (search: Record<string, unknown>): { replay?: string } => pickTexts(search, ["replay"]),
+});
+
 /** A router of its own for each caller: tests make many. */
 export function createConsoleRouter() {
   return createRouter({
-    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents, workers]),
+    routeTree: root.addChildren([home, create, live, tasks, task, overview, agents, workers, deadLetters, replay]),
     // plain texts: an address that people read and write by hand needs no JSON in it
     parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
     stringifySearch: (search) => {

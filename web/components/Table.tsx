@@ -2,6 +2,8 @@ import type { ReactNode } from "react";
 
 export interface Column<T> {
   name: string;
+  /** What stands at its top, if not the name. */
+  head?: ReactNode;
   isNumber?: boolean;
   /** The text that is told when it is pointed at, where the cell may cut it. */
   toTitle?: (row: T) => string;
@@ -26,7 +28,7 @@ export function Table<T>({ name, columns, rows, toKey }: TableProps<T>) {
           <tr>
             {columns.map((column) => (
               <th key={column.name} scope="col" className={column.isNumber ? "number" : undefined}>
-                {column.name}
+                {column.head ?? column.name}
               </th>
             ))}
           </tr>

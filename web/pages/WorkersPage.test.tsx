@@ -65,7 +65,7 @@ test("members, their partitions and what waits are shown; a partition that nobod
   const [, first, second] = rowsOf("Partitions");
   expect(first).toContain("! nobody");
   expect(second).toContain("worker-a on 10.0.0.7 (one)");
-  expect(screen.getByText("Partitions without a worker").parentElement?.textContent).toContain("of 2 partitions");
+  expect(screen.getByText("Without a worker").parentElement?.textContent).toContain("of 2 partitions");
   await user.click(screen.getByRole("link", { name: "second" }));
   await expect.poll(() => gateway.asked.some(({ url }) => url === "/api/workers?group=second")).toBe(true);
 });

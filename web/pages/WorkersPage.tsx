@@ -89,7 +89,7 @@ export function WorkersPage() {
 }
 
 function toTiles(workers: Workers | undefined): Tile[] {
-  const names = ["Workers", "Partitions without a worker", "Waiting"];
+  const names = ["Workers", "Without a worker", "Waiting"];
   if (workers === undefined) return names.map((name) => ({ name, value: "–" }));
   const { members, unassigned, lag, state } = workers;
   const held = members.reduce((sum, { partitions }) => sum + partitions.length, 0);
@@ -102,7 +102,7 @@ function toTiles(workers: Workers | undefined): Tile[] {
       isBad: members.length === 0,
     },
     {
-      name: "Partitions without a worker",
+      name: "Without a worker",
       value: showCount(unassigned.length),
       more: `of ${countOf(held + unassigned.length, "partition")}`,
       isBad: unassigned.length > 0,

@@ -22,7 +22,7 @@ export function countAxis(greatest: number): Axis {
 
 /** An axis for durations in ms up to a greatest one, in the unit that suits it. */
 export function durationAxis(greatest: number): Axis {
-  const unit = TIME_UNITS.find(({ ms }) => greatest >= 2 * ms) ?? { ms: 1, name: "ms" };
+  const unit = TIME_UNITS.find(({ ms }) => greatest >= ms) ?? { ms: 1, name: "ms" };
   const step = findStep(greatest / unit.ms) * unit.ms;
   return mark(greatest, step, (value) => `${round(value / unit.ms)} ${unit.name}`);
 }
