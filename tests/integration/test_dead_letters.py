@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import pytest
 from confluent_kafka import Producer
 
 from mabos.consumers import AgentGroup, RetryPolicy, Task, TaskClient
@@ -13,6 +14,7 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
 from mabos.schemas import REQUEST, Codec, Status, TaskRequest
+from tests.support.foreign import find_library, produce_with_header
 from tests.support.road import Stored, read_lag, read_responses, read_topic, running
 from tests.support.waiting import eventually
 
@@ -152,3 +154,25 @@ def _agent_in_partition(settings: Settings, producer: TaskProducer, partition: i
         if producer.send_task_request(agent_id=agent, payload={}).result(30).partition == partition:
             return agent
     raise AssertionError("no agent of that partition among a thousand")
+
+
+def test_a_header_name_that_is_no_text_ends_nothing(settings: Settings) -> None:
+    """Neither a task that is done nor a record that is buried: their headers count as absent."""
+    library = find_library()
+    if library is None:
+        pytest.skip("there is no librdkafka to write such a header with")
+    queue, seen = Queue(name=settings.queue), []
+    agents = AgentGroup(f"headers-{settings.queue}")
+
+    @agents.on_task_request("echo")
+    def echo(task: Task) -> dict[str, Any]:
+        seen.append((task.task_id, task.headers, task.headers))
+        return {}
+
+    good = encode(settings, "good", "good", '{"action":"echo"}')
+    for value in (good, b"no event"):
+        produce_with_header(library, settings.bootstrap_servers, queue.requests, b"good", value, b"\xff\xfe")
+    with running(agents, settings):
+        eventually(lambda: letters(settings) and not read_lag(settings, agents.name), timeout_s=60)
+    assert seen == [("good", (), ())]
+    assert [letter.value for letter in letters(settings)] == [b"no event"]

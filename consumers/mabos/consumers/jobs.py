@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from mabos.kafka.headers import Headers, headers_of
 from mabos.kafka.position import Position
 
 if TYPE_CHECKING:
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
     from mabos.consumers.task import Task
     from mabos.consumers.tenure import Tenure
     from mabos.schemas.events import TaskRequest
-
-Headers = tuple[tuple[str, bytes], ...]
 
 
 class Job:
@@ -104,12 +103,6 @@ class Job:
     def position(self, topic: str) -> Position:
         """Where the request stands."""
         return Position(topic, self.partition, self.offset)
-
-
-def headers_of(message: Message) -> Headers:
-    """The headers of a record; a value that is null counts as empty."""
-    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])  # its stub is too wide
-    return tuple((name, data or b"") for name, data in headers)
 
 
 def size_of(message: Message) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from mabos.consumers.jobs import Headers, headers_of
 from mabos.consumers.selection import Selection
+from mabos.kafka.headers import Headers, headers_of
 from mabos.kafka.position import Position
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import Status, TaskRequest, TaskResponse

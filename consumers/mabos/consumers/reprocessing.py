@@ -17,7 +17,6 @@ from confluent_kafka import KafkaError, Message
 
 from mabos.consumers.errors import InvalidReplay
 from mabos.consumers.history import History
-from mabos.consumers.jobs import headers_of
 from mabos.consumers.lineage import REPLAY, ReplayOf, read_replay_of, replay_headers
 from mabos.consumers.log import read_log
 from mabos.consumers.pace import Pace
@@ -26,6 +25,7 @@ from mabos.consumers.plans import ReplayPlan
 from mabos.consumers.replays import HistoryReplay, Progress
 from mabos.consumers.selection import Stretch
 from mabos.kafka.admin import Cluster
+from mabos.kafka.headers import headers_of
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers.errors import PublishFailed, RecordTooLarge

@@ -12,7 +12,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import cast
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -25,6 +24,7 @@ from mabos.consumers.log import read_log
 from mabos.consumers.tenure import Tenure
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config
+from mabos.kafka.headers import headers_of
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.codec import Codec
@@ -188,5 +188,4 @@ class Takeovers:
 
 
 def _is_mark(message: Message) -> bool:
-    headers = cast("list[tuple[str, bytes | None]]", message.headers() or [])  # its stub allows what it never returns
-    return any(name == MARK_HEADER for name, _ in headers)
+    return any(name == MARK_HEADER for name, _ in headers_of(message))

@@ -10,7 +10,8 @@ from mabos.consumers.errors import TaskCancelled
 
 if TYPE_CHECKING:
     from mabos.consumers.asking import Asker, Question
-    from mabos.consumers.jobs import Headers, Job
+    from mabos.consumers.jobs import Job
+    from mabos.kafka.headers import Headers
     from mabos.kafka.position import Position
     from mabos.producers.receipts import Receipt
     from mabos.schemas.events import TaskRequest

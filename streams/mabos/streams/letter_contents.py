@@ -9,10 +9,10 @@ from contextlib import closing
 from typing import Any
 
 from mabos.consumers.answers import STACK
-from mabos.consumers.jobs import headers_of
 from mabos.consumers.log import read_log
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import open_registry
+from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue

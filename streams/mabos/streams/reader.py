@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from mabos.consumers.holds import Holds
 from mabos.kafka.clients import librdkafka_config
+from mabos.kafka.headers import headers_of
 from mabos.kafka.queues import event_types
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
@@ -173,7 +174,7 @@ class Reader:
                 event = self._codecs[topic].decode(message.value())
                 if topic == self._requests:
                     _check_key(message, event)
-                batch.entries.append(Entry(event, place, offset, at_ms, message.headers()))  # type: ignore[arg-type]  # its values are bytes
+                batch.entries.append(Entry(event, place, offset, at_ms, headers_of(message)))
         except RegistryUnavailable as cause:
             log.warning(
                 "partition held: writer schema unknown", position=f"{topic}:{partition}:{offset}", cause=str(cause)
@@ -196,7 +197,7 @@ class Reader:
             at_ms=max(0, message.timestamp()[1]),
             key=message.key(),
             value=message.value(),
-            headers=message.headers() or (),  # type: ignore[arg-type]  # as above
+            headers=headers_of(message),
         )
         return to_row(letter, self._codecs[self._requests].decode)
 

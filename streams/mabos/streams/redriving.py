@@ -12,10 +12,10 @@ from typing import cast
 
 from confluent_kafka import KafkaError, Message
 
-from mabos.consumers.jobs import headers_of
 from mabos.consumers.lineage import REDRIVE, ReplayOf, read_redrive_of, redrive_headers
 from mabos.consumers.log import read_log
 from mabos.kafka.admin import Cluster
+from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
