@@ -33,7 +33,7 @@ assert (CONSOLE_FOLDER / "index.html").is_file()
 assert len(read_topic_specs(Queue(), brokers=1)) == 4
 assert len(locked_artifacts("broker")) > 40
 from mabos.streams.store import read_sql
-assert "INSERT INTO tasks" in read_sql("write_tasks")
+assert "INSERT INTO tasks" in read_sql("insert_tasks")
 """
 
 

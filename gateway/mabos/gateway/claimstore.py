@@ -172,9 +172,11 @@ class ClaimStore:
         await self._run(statement, self._name(who) | {"leased_until": claim.leased_until})
 
     async def close(self) -> None:
-        """Close the connections that nobody uses."""
+        """End what is under way, and close the connections."""
         for task in self._tasks:
             task.cancel()
+        if self._tasks:  # each closes its own; psycopg takes some seconds to leave a database that is frozen
+            await asyncio.wait(self._tasks, timeout=self._timeout_s)
         idle, self._idle = self._idle, []
         for connection in idle:
             await connection.close()
@@ -254,7 +256,11 @@ class ClaimStore:
             application_name="mabos",
             autocommit=True,
         )
-        await connection.execute(_SESSION, (f"{round(self._timeout_s * 1000)}ms",))
+        try:
+            await connection.execute(_SESSION, (f"{round(self._timeout_s * 1000)}ms",))
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     def _make_tables(self) -> None:

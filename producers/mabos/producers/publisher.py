@@ -132,8 +132,7 @@ class Publisher:
 
     def try_publish(self, record: Record, on_delivery: OnDelivery) -> bool:
         """As :meth:`publish`, but returns False at once where the local queue is full."""
-        if self._stopped or self._pid != _process.pid:
-            self._check_usable()
+        self._check_usable()
         topic, key, value, headers, partition = record
         try:
             if headers is None:  # a keyword less is a tenth of the call
