@@ -17,7 +17,7 @@ WEB_PACKAGES := web/node_modules/.packages
 WEB_TOOLS := web/node_modules/.tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lock web web-client web-dev run bench load test test-web test-faults test-containers base-image fmt lint types wheel clean
+.PHONY: help setup lock web web-client web-dev run bench load test test-stranger test-web test-faults test-containers base-image fmt lint types wheel clean
 
 help: ## List the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,12 +68,15 @@ bench: $(STAMP) ## Measure how fast it is beside others, into docs/benchmarks.md
 load: $(STAMP) ## Load the HTTP door with Locust, into docs/load.md. ONLY=steady,burst,hot_agent,waiters: some; PROFILE=1: sample it
 	@$(BIN)/python -m benchmarks.load $(if $(ONLY),--only $(ONLY),--write) $(if $(PROFILE),--profile)
 
-test: $(STAMP) web $(WEB_TOOLS) ## Run all tests but those of faults and of the console, against a real broker and registry. JOBS=0: in one process
-	$(BIN)/python -m pytest --ignore tests/faults --ignore tests/browser --numprocesses $(JOBS) --dist worksteal
+test: $(STAMP) web $(WEB_TOOLS) ## Run the tests, but for those of the verbs below, against a real broker and registry. JOBS=0: in one process
+	$(BIN)/python -m pytest --ignore tests/stranger --ignore tests/faults --ignore tests/browser --numprocesses $(JOBS) --dist worksteal
 
 test-web: $(STAMP) web $(WEB_TOOLS) ## The console's tests: Vitest, then an installed Chromium before the real platform
 	@$(NPM) run --silent test
 	$(BIN)/python -m pytest tests/browser
+
+test-stranger: $(STAMP) web ## As a stranger: README's commands as they stand, and the wheel in empty environments
+	$(BIN)/python -m pytest tests/stranger
 
 test-faults: $(STAMP) ## The fault tests: kills, freezes, storms, poison. MABOS_TEST_SCALE=full for the full size
 	$(BIN)/python -m pytest tests/faults --timeout 600

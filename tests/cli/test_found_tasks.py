@@ -19,7 +19,7 @@ from mabos.streams.inquiries import find_tasks, wait_until
 from mabos.streams.local_database import LocalDatabase
 from mabos.streams.view import TaskView
 from tests.cli.command import InProcess, Mabos, Typed
-from tests.docs.test_readme import example
+from tests.stranger.test_readme import example
 from tests.support import view as projectors
 from tests.support.platform import Platform
 from tests.support.road import running
