@@ -97,20 +97,3 @@ def test_each_record_comes_once_and_in_its_order(settings: Settings) -> None:
     assert offsets == {place: list(range(end)) for place, (_, end) in stretches.items() if end}
     assert [poison.code for batch in batches for poison in batch.poison] == ["unknown_schema"]
     assert registry.asked == 2
-
-
-def test_a_request_and_its_answer_come_in_one_batch(settings: Settings) -> None:
-    """Nearly always, although all requests are in the log before the first answer is."""
-    topics, cluster = Queue(name=settings.queue), Cluster(settings)
-    stretches = {
-        Place(topic, partition): (0, end)
-        for topic in (topics.requests, topics.responses)
-        for partition, end in cluster.end_offsets(topic).items()
-    }
-    reader = Reader(settings, open_registry(settings), batch_records=2_000)
-    try:
-        reader.assign({place: Claim(epoch=1, next_offset=0) for place in stretches}, stretches)
-        batches = list(read_all(reader, 2 * TASKS + 1))
-    finally:
-        reader.close()
-    assert sum(len({entry.key for entry in batch.entries}) for batch in batches) < TASKS * 1.3

@@ -179,9 +179,13 @@ class AsyncTaskView:
         connection: AsyncConnection = await psycopg.AsyncConnection.connect(
             url, connect_timeout=_CONNECT_TIMEOUT_S, application_name="mabos", autocommit=True
         )
-        await connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
-        await connection.execute("SET timezone = 'UTC'")
-        await connection.execute(_SESSION, (_show_ms(self._timeout_s),))
+        try:
+            await connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
+            await connection.execute("SET timezone = 'UTC'")
+            await connection.execute(_SESSION, (_show_ms(self._timeout_s),))
+        except BaseException:  # as where whoever asked has left meanwhile
+            await connection.close()
+            raise
         return connection
 
 
