@@ -281,7 +281,10 @@ class Door:
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-                return await client.request(method, path, **how)
+                try:
+                    return await client.request(method, path, **how)
+                finally:
+                    await self.app.disconnect()  # they belong to this event loop
 
         return asyncio.run(ask())
 

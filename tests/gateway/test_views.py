@@ -61,7 +61,10 @@ def ask(settings: Settings, *paths: str, key: dict[str, Any] | None = None) -> l
         transport = httpx.ASGITransport(door.app, raise_app_exceptions=False)
         headers = {"authorization": f"Bearer {text}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
-            return [await client.get(path) for path in paths]
+            try:
+                return [await client.get(path) for path in paths]
+            finally:
+                await door.app.disconnect()  # what was opened belongs to this event loop
 
     return asyncio.run(run())
 

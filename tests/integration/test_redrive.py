@@ -86,9 +86,13 @@ def call(settings: Settings, *requests: tuple[str, str, Any]) -> list[httpx.Resp
     """Ask a gateway."""
 
     async def run() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(create_app(settings))
+        app = create_app(settings)
+        transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            return [await client.request(method, path, json=body) for method, path, body in requests]
+            try:
+                return [await client.request(method, path, json=body) for method, path, body in requests]
+            finally:
+                await app.disconnect()
 
     return asyncio.run(run())
 

@@ -65,11 +65,18 @@ class Gateway(FastAPI):
     access: Access | None
     rates: Rates
     origins: str
+    view: AsyncTaskView
+    claims: ClaimStore
 
     def build_middleware_stack(self) -> ASGIApp:
         """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
         guarded = AccessGuard(super().build_middleware_stack(), self.access, self.rates)
         return Observed(let_in(guarded, self.origins), self.metrics)
+
+    async def disconnect(self) -> None:
+        """Close the connections to the database that this event loop has opened; the next request opens others."""
+        await self.view.close()
+        await self.claims.close()
 
     def begin_stop(self) -> None:
         """The server stops: end what would go on for long, so that it can finish what is in hand."""
@@ -136,8 +143,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         await replays.close()
         await producer.stop()  # the server has answered the requests in hand before
         await responses.stop()
-        await view.close()
-        await claims.close()
+        await app.disconnect()
         operations.stop()
         redrives.stop()
 
@@ -151,6 +157,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         docs_url=None,
         redoc_url=None,
     )
+    app.view, app.claims = view, claims
     metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     app.replays = replays

@@ -30,6 +30,7 @@ SWEEP_S = 60.0
 """How often claims that stand for nothing any more are deleted, at most."""
 _SWEPT_AT_ONCE = 1000
 _CONNECT_TIMEOUT_S = 5
+_LAST_WORDS_S = 1.0
 
 log = logging.getLogger("mabos.gateway")
 
@@ -172,7 +173,9 @@ class ClaimStore:
         await self._run(statement, self._name(who) | {"leased_until": claim.leased_until})
 
     async def close(self) -> None:
-        """End what is under way, and close the connections."""
+        """Let what is under way end, or have it end, and close the connections."""
+        if self._tasks:  # first wait: psycopg does not close a connection that is cut off while it opens
+            await asyncio.wait(self._tasks, timeout=_LAST_WORDS_S)
         for task in self._tasks:
             task.cancel()
         if self._tasks:  # each closes its own; psycopg takes some seconds to leave a database that is frozen
