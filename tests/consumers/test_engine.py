@@ -68,6 +68,18 @@ def test_concurrency_bounds_what_is_in_hand() -> None:
     assert most == 5
 
 
+def test_answers_are_in_a_hurry_only_when_no_more_tasks_are_there() -> None:
+    """A small batch a task costs the broker more than the task costs the worker."""
+    with rig(lambda _: {}, concurrency=1) as it:
+        it.engine.expect(is_more=True)
+        for offset in range(3):  # what is done of one is seen to its end before the next one begins
+            it.ask("a", offset)
+            it.wait_until_done()
+        assert it.publisher.hurries == 0
+        it.engine.expect(is_more=False)
+        eventually(lambda: it.publisher.hurries == 1)
+
+
 def where(names: list[str]) -> AgentGroup:
     """Handlers that tell in which thread they run."""
     agents = AgentGroup("g")

@@ -103,6 +103,7 @@ class FakePublisher:
     """How many records without a report it holds before it says that it is full; None for any number."""
     refuse: Callable[[Record], Exception | None] = lambda _: None
     """The error that it raises for a record."""
+    hurries: int = 0
     sent: list[Record] = field(default_factory=list)
     waiting: list[tuple[Record, OnDelivery]] = field(default_factory=list)
     ends: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -126,7 +127,8 @@ class FakePublisher:
         return True
 
     def hurry(self, timeout_s: float) -> None:
-        """Nothing lingers here."""
+        """Nothing lingers here: it counts how often it is in a hurry."""
+        self.hurries += 1
 
     def report(self, code: int | None = None, count: int | None = None) -> None:
         """Report on the records that wait, oldest first: success, or an error code of Kafka's."""

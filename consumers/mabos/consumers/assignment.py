@@ -41,9 +41,9 @@ class Assignment(Generic[M]):
         return self._early.pop(tenure.partition)
 
     @property
-    def has_early(self) -> bool:
-        """Whether records wait for the ledgers of their partitions."""
-        return any(self._early.values())
+    def early(self) -> int:
+        """How many records wait for the ledgers of their partitions."""
+        return sum(map(len, self._early.values()))
 
     def is_waiting(self, partition: int) -> bool:
         """Whether a partition is assigned, and not open yet."""

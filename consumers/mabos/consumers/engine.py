@@ -21,6 +21,7 @@ import structlog
 from confluent_kafka import Message
 
 from mabos.consumers.answers import Answers
+from mabos.consumers.appetite import Supply
 from mabos.consumers.attempts import Attempts
 from mabos.consumers.delivery import Delivery, Kind, Outgoing
 from mabos.consumers.errors import WorkerFailed
@@ -71,8 +72,7 @@ class Engine:
         on_failure: Callable[[WorkerFailed], None],
     ) -> None:
         self._triage, self._attempts, self._answers, self._delivery = triage, attempts, answers, delivery
-        self._metrics = metrics
-        self._marks, self._concurrency, self._on_failure = marks, concurrency, on_failure
+        self._metrics, self._marks, self._concurrency, self._on_failure = metrics, marks, concurrency, on_failure
         self._tenures: dict[int, Tenure] = {}
         self.lanes: Lanes[Message] = Lanes()
         self._again: deque[Job] = deque()  # waited for another attempt, still first of their lanes
@@ -87,6 +87,8 @@ class Engine:
         """When the reader last was seen between two polls; it writes this itself."""
         self.seen_s = self.reader_seen_s
         """When this thread last looked for a task that may begin."""
+        self.supply = Supply()
+        """What the reader has for it."""
         self._shortcut = ShortCut(
             triage, attempts, answers, delivery, metrics, self.lanes, in_hand=self.in_hand, carry_out=self._carry_out
         )
@@ -105,7 +107,13 @@ class Engine:
 
     def submit(self, messages: list[Message]) -> None:
         """Hand over records of open partitions, in the order they were read."""
+        self.supply.submitted += len(messages)
         self._call(partial(self._accept, messages))
+
+    def expect(self, *, is_more: bool) -> None:
+        """Say whether more records are there; once there are none, answers that linger go out."""
+        if self.supply.turn(is_more=is_more):
+            self._call(self._dispatch)
 
     def release(self, tenures: list[Tenure]) -> None:
         """Begin nothing more of some partitions; what was not begun is counted in ``dropped`` of each."""
@@ -137,13 +145,8 @@ class Engine:
 
     def is_stuck(self, after_s: float) -> bool:
         """Whether tasks could begin, and none was looked at for so long. From any thread."""
-        may_begin = self.lanes.ready and len(self.in_hand) < self._concurrency
-        return bool(may_begin) and time.monotonic() - self.seen_s > after_s
-
-    def oldest_waiting_s(self) -> float:
-        """How long the task that waits longest has been in the log; 0 when none waits. From any thread."""
-        appended_ms = min((message.timestamp()[1] for message in self.lanes.firsts()), default=0)
-        return max(0.0, time.time() - appended_ms / 1000) if appended_ms else 0.0
+        may_begin = self.lanes.ready > 0 and len(self.in_hand) < self._concurrency
+        return may_begin and time.monotonic() - self.seen_s > after_s
 
     # On the loop.
 
@@ -151,6 +154,7 @@ class Engine:
         add = self.lanes.add
         for message in messages:
             add(message.key(), message)
+        self.supply.accepted += len(messages)
         self._dispatch()
 
     def _dispatch(self) -> None:
@@ -173,7 +177,7 @@ class Engine:
             else:
                 message = self.lanes.take()
                 if message is None:
-                    if not in_hand:
+                    if not in_hand and not self.supply.is_more:
                         self._delivery.hurry()
                     return
                 job = Job(message, self._tenures[message.partition()])  # type: ignore[index]  # it has a place

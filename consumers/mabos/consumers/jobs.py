@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, cast
 
 from mabos.kafka.headers import Headers, headers_of
@@ -108,6 +109,12 @@ class Job:
 def size_of(message: Message) -> int:
     """The bytes of a record's key and value."""
     return len(message) + len(message.key() or b"")
+
+
+def longest_wait_s(messages: list[Message]) -> float:
+    """How long the record that waits longest has been in the log; 0 when there is none."""
+    appended_ms = min((message.timestamp()[1] for message in messages), default=0)
+    return max(0.0, time.time() - appended_ms / 1000) if appended_ms else 0.0
 
 
 def names_of(job: Job) -> dict[str, object]:

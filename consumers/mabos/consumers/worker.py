@@ -6,7 +6,6 @@ run elsewhere (:mod:`mabos.consumers.engine`), so a slow one never keeps the wor
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 
@@ -14,12 +13,13 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from mabos.consumers.agents import AgentGroup
+from mabos.consumers.appetite import BATCH_RECORDS, SATED_PAUSE_S, Appetite
 from mabos.consumers.assembly import Parts, assemble
 from mabos.consumers.assignment import Assignment
 from mabos.consumers.engine import FROZEN_S
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.flow import Bounds, FlowControl
-from mabos.consumers.jobs import size_of
+from mabos.consumers.jobs import longest_wait_s, size_of
 from mabos.consumers.limits import WorkerLimits
 from mabos.consumers.metrics import Snapshot, WorkerMetrics
 from mabos.consumers.tenure import Tenure
@@ -32,7 +32,6 @@ from mabos.schemas.registry import SchemaRegistry
 
 log = structlog.stdlib.get_logger("mabos.worker")
 
-_BATCH_RECORDS = 500
 _IDLE_POLL_S = 0.1
 _BUSY_POLL_S = 0.002  # a transaction is committed between two polls, and what is in hand may be ready at any time
 _FINISH_POLL_S = 0.005
@@ -42,10 +41,7 @@ _LONG_SESSION_S = 15.0
 _FIRST_ANSWER_S = 5.0
 _SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready: it hangs, or was frozen
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
-_ENOUGH_RECORDS = 2_000
 _WAKING_S = 1.0
-_SATED_S = 0.3
-_SATED_PAUSE_S = 0.002
 _PLENTY_RECORDS = 10_000
 _PLENTY_LANES = 32
 
@@ -105,7 +101,7 @@ class Worker:
         self._parts.commits.consumer = self._consumer
         self._lag: dict[int, int] = {}  # replaced as a whole, never changed: another thread reads it
         self._next_lag_s = 0.0
-        self._sated_since_s = math.inf
+        self._appetite = Appetite()
         self._polled_s = time.monotonic()
         self._awake_s = 0.0
         self.assigned = threading.Event()
@@ -160,7 +156,7 @@ class Worker:
             tasks_in_hand=len(engine.in_hand),
             tasks_waiting=len(engine.lanes),
             deepest_lane_tasks=engine.lanes.deepest,
-            oldest_waiting_s=engine.oldest_waiting_s(),
+            oldest_waiting_s=longest_wait_s(engine.lanes.firsts()),
             lag_records=self._lag,
             partitions_assigned=len(self._assignment.partitions),
             held_bytes=sum(tenure.held_bytes for tenure in tenures),
@@ -202,14 +198,24 @@ class Worker:
         """
         is_sated = self._is_sated()
         if is_sated:
-            time.sleep(_SATED_PAUSE_S)
+            time.sleep(SATED_PAUSE_S)
+        elif self._engine.supply.is_more:
+            self._tell_that_it_polls()
+            self._take_batch()
+            return
         is_busy = is_sated or (self._limits.delivery == "exactly-once" and self._assignment.unfinished)
         first = self._consumer.poll(_BUSY_POLL_S if is_busy else _IDLE_POLL_S)
         self._tell_that_it_polls()
         if first is not None:
             self._accept([first])
             if not is_sated:
-                self._accept(self._consumer.consume(min(_BATCH_RECORDS, self._flow.room), 0))
+                self._take_batch()
+
+    def _take_batch(self) -> None:
+        count = min(BATCH_RECORDS, self._flow.room)
+        messages = self._consumer.consume(count, 0)
+        self._accept(messages)
+        self._engine.expect(is_more=len(messages) == count)
 
     def _tell_that_it_polls(self) -> None:
         """After a freeze not at once: what the group has decided meanwhile comes with the next heartbeat."""
@@ -221,18 +227,12 @@ class Worker:
             self._engine.reader_seen_s = now_s
 
     def _is_sated(self) -> bool:
-        """Whether enough tasks wait: then records are left in Kafka's client for a moment, not taken by batches.
-
-        That is cheaper than to pause their partitions, for which the client throws away what it has fetched; and what
-        waits but for a moment is still in the processor's caches when its turn comes. But what the group has to say
-        comes in line with the records, so if it lasts, partitions are paused instead.
-        """
-        lanes, now_s = self._engine.lanes, time.monotonic()
-        if len(lanes) < _ENOUGH_RECORDS or not self._has_plenty_of_lanes():
-            self._sated_since_s = math.inf
-            return False
-        self._sated_since_s = min(self._sated_since_s, now_s)
-        return now_s - self._sated_since_s < _SATED_S
+        return self._appetite.is_sated(
+            on_the_way=self._assignment.early + self._engine.supply.unseen,
+            waiting=len(self._engine.lanes),
+            has_plenty=self._has_plenty_of_lanes(),
+            now_s=time.monotonic(),
+        )
 
     def _has_plenty_of_lanes(self) -> bool:
         """Whether so many agents have a task that could run that reading on would find no better work."""
@@ -265,7 +265,7 @@ class Worker:
         if now_s >= self._next_lag_s:
             self._next_lag_s = now_s + _LAG_INTERVAL_S
             self._lag = self._measure_lag()
-        is_busy = self._has_plenty_of_lanes() or self._assignment.has_early
+        is_busy = self._has_plenty_of_lanes() or self._assignment.early > 0
         pause, resume = self._flow.decide(self._assignment.loads(), is_busy=is_busy)
         if pause:
             self._consumer.pause(self._places(pause))
