@@ -3,14 +3,14 @@
 # starts it for this run on a socket of its own, and stops it by its process id.
 #
 # Exit code: 0 the tests passed; 69 there is no engine to be had here, told in one line, and nothing was tested; any
-# other: the tests failed. Takes at most 6 minutes. What dockerd stores (the base image, the layers) stays in
+# other: the tests failed. Takes at most 20 minutes. What dockerd stores (the base image, the layers) stays in
 # ${MABOS_CACHE_DIR:-~/.cache/mabos}/docker, so that a second run takes a minute less.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin # where dockerd, iptables and debootstrap are
 cd "$(dirname "$0")/../.."
 
 prepared_by_s=250
-done_by_s=350
+done_by_s=1200
 engine_pid=
 tests_pid=
 run=
