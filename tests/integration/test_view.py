@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from pydantic import SecretStr
 
+from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
@@ -65,6 +66,17 @@ def test_a_task_becomes_a_row(settings: Settings) -> None:
     assert found == ("failed", "sum", 2, "broken", 1, 1, "why not", place.offset, '{"action":"sum"}')
     assert read_one(settings, "SELECT requested, failed, completed, run_counts[118] FROM agent_minutes") == (1, 1, 0, 1)
     rebuild_and_compare(settings, wait)
+
+
+def test_what_waits_is_sampled_once_the_view_is_up_to_date(settings: Settings) -> None:
+    """The first sample of a projector has what stood in the log before."""
+    with TaskProducer(settings) as producer:
+        producer.send_task_request(agent_id="a", task_id="t", payload={}).result()
+    with running(settings):
+        wait(lambda: read_one(settings, "SELECT count(*) FROM backlog_minutes") != (0,))
+    partitions = len(Cluster(settings).end_offsets(Queue(name=settings.queue).requests))
+    found = "SELECT sum(queued), count(DISTINCT partition), min(oldest_ms) >= 0 FROM backlog_minutes"
+    assert read_one(settings, found) == (1, partitions, True)
 
 
 def test_poison_is_noted_and_passed(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -196,6 +196,56 @@ def test_old_tasks_are_forgotten_a_few_at_a_time(settings: Settings, schema: str
     assert [store.forget_before(limit, at_most=2) for _ in range(3)] == [2, 1, 0]
     assert sorted(row[17] for row in read_rows(settings)["tasks"]) == ["t3", "t4"]
     store.close()
+
+
+SAMPLES = "SELECT minute, partition, queued, oldest_ms FROM backlog_minutes ORDER BY 1, 2"
+
+
+def read_samples(settings: Settings) -> list[tuple[Any, ...]]:
+    with connect(settings, live_schema(settings.queue)) as connection:
+        return connection.execute(SAMPLES).fetchall()
+
+
+def test_samples_keep_the_highest_of_a_minute(settings: Settings, schema: str) -> None:
+    """Tasks that wait and the oldest of them, by partition; zeros where nothing waits, and nothing of a zombie."""
+    empty, minute = Place("requests", 1), datetime.fromtimestamp(T0 // 60_000 * 60, UTC)
+    store, other = open_store(settings, schema), open_store(settings, schema)
+    claims = store.take([PLACE, empty])
+    store.apply(batch_of(ask(0, "t"), ask(500, "u")), claims)
+    answer = TaskResponse(task_id="t", agent_id="a", status=Status.COMPLETED)
+    responses = Place("responses", 0)
+    store.sample_backlog(claims, minute + timedelta(seconds=40))
+    store.apply(batch_of(Entry(answer, responses, 0, T0 + 5, None)), store.take([responses]))
+    store.sample_backlog(claims, minute + timedelta(seconds=50))
+    since_ms = (minute + timedelta(seconds=50)).timestamp() * 1000 - T0 - 500
+    first_ms = (minute + timedelta(seconds=40)).timestamp() * 1000 - T0
+    assert read_samples(settings) == [(minute, 0, 2, max(since_ms, first_ms)), (minute, 1, 0, 0)]
+    other.take([PLACE])
+    store.sample_backlog(claims, minute + timedelta(seconds=70))
+    assert [row[:2] for row in read_samples(settings)[2:]] == [(minute + timedelta(seconds=60), 1)]
+    store.forget_before(minute + timedelta(seconds=1), at_most=1)
+    assert len(read_samples(settings)) == 1
+    store.close()
+    other.close()
+
+
+def test_what_no_rebuild_can_know_is_kept(settings: Settings, schema: str) -> None:
+    """The samples go over to the next generation; a view from before there were any gains their table."""
+    with connect(settings, schema) as connection:
+        connection.execute("DROP TABLE backlog_minutes")
+    ensure_view(settings, next_schema(settings.queue))
+    swap_generations(settings, settings.queue)
+    assert read_samples(settings) == []
+    with connect(settings, schema) as connection:
+        connection.execute("DROP TABLE backlog_minutes")
+    ensure_view(settings, schema)
+    store = open_store(settings, schema)
+    store.sample_backlog(store.take([PLACE]), datetime.now(UTC))
+    store.close()
+    before = read_samples(settings)
+    ensure_view(settings, next_schema(settings.queue))
+    swap_generations(settings, settings.queue)
+    assert read_samples(settings) == before != []
 
 
 def test_what_is_missing_is_one_line(settings: Settings) -> None:

@@ -261,6 +261,17 @@ def test_agents_and_statistics_are_added_up(view: TaskView, writer: Connection) 
     ]
     assert (stats.total.requested, stats.total.outcomes["completed"]) == (14, 11)
     assert view.ask(read_stats(replace(window, agent_id="b"), "hour")).total.answered == 1
+    writer.execute(
+        "INSERT INTO backlog_minutes VALUES (%(a)s, 0, 2, 0), (%(a)s, 1, 1, 1500), (%(b)s, 0, 0, 0)",
+        {"a": now - timedelta(minutes=10), "b": now - timedelta(minutes=9)},
+    )
+    assert [(s.traffic.answered, s.queued, s.oldest_waiting_s) for s in view.ask(read_stats(window)).stretches] == [
+        (5, None, None),
+        (6, 3, 1.5),
+        (0, 0, 0.0),
+    ]
+    assert [(s.queued, s.oldest_waiting_s) for s in view.ask(read_stats(window, "hour")).stretches] == [(3, 1.5)]
+    assert {s.queued for s in view.ask(read_stats(replace(window, agents=("a", "b")))).stretches} == {None}
     with pytest.raises(InvalidQuery, match="unit: a window of more than 2000 parts"):
         view.ask(read_stats(replace(window, since=T0 - timedelta(days=9)), "minute"))
 

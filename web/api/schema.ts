@@ -1559,10 +1559,22 @@ export interface components {
              * Format: date-time
              */
             begin: string;
+            /**
+             * Queued
+             * @description The most tasks that waited at a moment of it; null where that was not sampled, as before the view was up to date, or when it is asked of some agents or of one action.
+             * @example 3
+             */
+            queued: number | null;
+            /**
+             * Oldest Waiting S
+             * @description The longest that a task had waited at a moment of it; 0 where nothing waited, null as `queued`.
+             * @example 1.25
+             */
+            oldest_waiting_s: number | null;
         };
         /**
          * StatsWindow
-         * @description The traffic of a window; parts without traffic are left out.
+         * @description The traffic of a window; parts without traffic and without samples of what waited are left out.
          */
         StatsWindow: {
             total: components["schemas"]["Traffic"];

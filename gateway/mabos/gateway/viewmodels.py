@@ -162,10 +162,19 @@ class StatsPart(Traffic):
     """A minute, an hour or a day."""
 
     begin: datetime
+    queued: int | None = Field(
+        description="The most tasks that waited at a moment of it; null where that was not sampled, as before the view "
+        "was up to date, or when it is asked of some agents or of one action.",
+        examples=[3],
+    )
+    oldest_waiting_s: float | None = Field(
+        description="The longest that a task had waited at a moment of it; 0 where nothing waited, null as `queued`.",
+        examples=[1.25],
+    )
 
 
 class StatsWindow(BaseModel):
-    """The traffic of a window; parts without traffic are left out."""
+    """The traffic of a window; parts without traffic and without samples of what waited are left out."""
 
     total: Traffic
     stretches: list[StatsPart]

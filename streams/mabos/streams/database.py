@@ -21,9 +21,11 @@ from mabos.streams.errors import DatabaseRefused, DatabaseUnavailable, ViewMissi
 Connection = psycopg.Connection[tuple[Any, ...]]
 
 _FOLDER = Path(__file__).with_name("sql")
-VIEW_SQL, LETTERS_SQL = _FOLDER / "view.sql", _FOLDER / "dead_letters.sql"
+VIEW_SQL = _FOLDER / "view.sql"
 VERSION = 1
 """The version of ``view.sql``; what was added beside it later is made where it is missing."""
+
+_ADDED = ("dead_letters", "backlog_minutes")
 
 _CONNECT_TIMEOUT_S = 5
 _OLDEST = 150_000
@@ -103,8 +105,9 @@ def ensure_view(settings: Settings, schema: str) -> None:
             if not _find_version(connection, schema):
                 connection.execute(VIEW_SQL.read_bytes())
             require_version(connection, schema)
-            if not _has_table(connection, schema, "dead_letters"):
-                connection.execute(LETTERS_SQL.read_bytes())
+            for table in _ADDED:
+                if not _has_table(connection, schema, table):
+                    connection.execute((_FOLDER / f"{table}.sql").read_bytes())
     except psycopg.Error as error:
         raise explain(settings, error) from error
 
@@ -182,6 +185,12 @@ def swap_generations(settings: Settings, queue: str) -> None:
                         " WHERE (before.topic, before.partition) = (partitions.topic, partitions.partition)"
                     ).format(new=sql.Identifier(following), live=sql.Identifier(live))
                 )
+                if _has_table(connection, live, "backlog_minutes"):  # nobody can make these anew
+                    connection.execute(
+                        sql.SQL("INSERT INTO {new}.backlog_minutes TABLE {live}.backlog_minutes").format(
+                            new=sql.Identifier(following), live=sql.Identifier(live)
+                        )
+                    )
                 connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(live), old))
             rename = sql.SQL("ALTER SCHEMA {} RENAME TO {}")
             connection.execute(rename.format(sql.Identifier(following), sql.Identifier(live)))

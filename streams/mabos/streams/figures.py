@@ -92,13 +92,18 @@ class Stretch:
     """A minute, an hour or a day of traffic."""
 
     begin: datetime
-    """Where it begins; one without traffic is left out."""
+    """Where it begins; one without traffic and samples is left out."""
     traffic: Traffic
     """What was asked and answered in it."""
+    queued: int | None = None
+    """The most tasks that waited at a moment of it; None where that was not sampled, or some agents are asked for."""
+    oldest_waiting_s: float | None = None
+    """The longest that one of them had been in the log then, in seconds; 0 where nothing waited, None as above."""
 
     def to_json(self) -> dict[str, Any]:
         """The JSON shape."""
-        return {"begin": show_time(self.begin), **self.traffic.to_json()}
+        waiting = {"queued": self.queued, "oldest_waiting_s": self.oldest_waiting_s}
+        return {"begin": show_time(self.begin), **self.traffic.to_json(), **waiting}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,18 +153,25 @@ def to_agents(rows: Iterable[tuple[Any, ...]], histograms: Histograms, window_s:
     )
 
 
-def to_stats(rows: Iterable[tuple[Any, ...]], histograms: Histograms) -> Stats:
-    """A window, of the rows that :func:`mabos.streams.queries.count_stretches` asks for."""
-    stretches = tuple(
-        Stretch(
-            begin=begin,
-            traffic=_traffic(counts, histograms.durations(begin, "wait"), histograms.durations(begin, "run")),
-        )
-        for begin, *counts in rows
-    )
+def to_stats(rows: Iterable[tuple[Any, ...]], histograms: Histograms, sampled: Iterable[tuple[Any, ...]] = ()) -> Stats:
+    """A window.
+
+    Args:
+        rows: What :func:`mabos.streams.queries.count_stretches` asks for.
+        histograms: Those of the same parts.
+        sampled: What :func:`mabos.streams.queries.sample_stretches` asks for.
+    """
+    counts = {begin: sums for begin, *sums in rows}
+    waited = {begin: (int(queued), oldest_ms / 1000) for begin, queued, oldest_ms in sampled}
+    stretches = []
+    for begin in sorted(counts.keys() | waited.keys()):
+        wait, run = histograms.durations(begin, "wait"), histograms.durations(begin, "run")
+        traffic = _traffic(counts[begin], wait, run) if begin in counts else Traffic()
+        queued, oldest_s = waited.get(begin, (None, None))
+        stretches.append(Stretch(begin=begin, traffic=traffic, queued=queued, oldest_waiting_s=oldest_s))
     sums = [sum(stretch.traffic.requested for stretch in stretches)]
     sums += [sum(stretch.traffic.outcomes[name] for stretch in stretches) for name in OUTCOMES]
-    return Stats(total=_traffic(sums, histograms.total("wait"), histograms.total("run")), stretches=stretches)
+    return Stats(total=_traffic(sums, histograms.total("wait"), histograms.total("run")), stretches=tuple(stretches))
 
 
 def _traffic(counts: list[int], wait: Durations, run: Durations) -> Traffic:

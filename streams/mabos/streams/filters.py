@@ -78,6 +78,11 @@ class TaskFilter:
             return False
         return not self.agents if self.agent_id is None else not may_see(self.agents, self.agent_id)
 
+    @property
+    def sees_all_agents(self) -> bool:
+        """Whether the tasks of any agent fit."""
+        return self.agent_id is None and narrow(self.agents) is None
+
     def fits(self, task: ViewedTask) -> bool:
         """Whether a task fits by agent, action, state and time; the text and the links are not looked at."""
         return (

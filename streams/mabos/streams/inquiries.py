@@ -184,7 +184,7 @@ def list_agents(
 
 
 def read_stats(wanted: TaskFilter, unit: Unit = "minute") -> Inquiry[Stats]:
-    """The traffic of a window, whole and in parts.
+    """The traffic of a window, whole and in parts, and what waited, where that is asked of all agents and actions.
 
     Args:
         wanted: ``since`` and ``until`` must be given; agents and action count, all else does not.
@@ -198,7 +198,10 @@ def read_stats(wanted: TaskFilter, unit: Unit = "minute") -> Inquiry[Stats]:
         raise InvalidQuery("unit", f"a window of more than {MAX_STRETCHES} parts: take longer ones")
     rows = yield queries.count_stretches(wanted, unit)
     measured = yield queries.measure_stretches(wanted, unit)
-    return to_stats(rows, Histograms(measured))
+    sampled: Rows = ()
+    if wanted.sees_all_agents and wanted.action is None:  # samples are of partitions
+        sampled = yield queries.sample_stretches(wanted.since, wanted.until, unit)
+    return to_stats(rows, Histograms(measured), sampled)
 
 
 def check_limit(limit: int) -> None:

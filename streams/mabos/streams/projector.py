@@ -22,6 +22,7 @@ from mabos.kafka.topics import Queue
 from mabos.schemas.registry import SchemaRegistry
 from mabos.streams.ahead import ReadAhead
 from mabos.streams.applying import apply_batch
+from mabos.streams.backlog import BacklogSampler
 from mabos.streams.batch import Batch
 from mabos.streams.database import connect, ensure_view, live_schema
 from mabos.streams.errors import DatabaseUnavailable, ProjectorFailed
@@ -62,6 +63,7 @@ class Projector:
         self._membership = Membership(settings, group_of(settings.queue), self._queue.requests)
         self._reader = Reader(settings, registry or open_registry(settings), batch_records=batch_records)
         self._ahead = ReadAhead(self._reader)
+        self._sampler = BacklogSampler(settings)
         self._store: Store | None = None
         self._claims: dict[Place, Claim] | None = None
         self._changes_seen = 0
@@ -208,6 +210,7 @@ class Projector:
         marks = self._ahead.pass_markers()
         if marks:
             apply_batch(store, marks, self._claims)
+        self._sampler.look(store, self._claims)
         if now_s >= self._next_forget_s and 0 in self._membership.partitions:  # one projector is enough
             limit = datetime.now(UTC) - timedelta(days=self._settings.view_retention_days)
             is_all = store.forget_before(limit, at_most=_FORGET_TASKS) < _FORGET_TASKS
@@ -216,6 +219,7 @@ class Projector:
     def _give_up(self) -> None:
         self._claims, self._batch = None, Batch()
         self._ahead.forget()
+        self._sampler.forget()
         self._reader.assign({})
         self.lag = {}
 

@@ -169,6 +169,16 @@ def measure_stretches(wanted: TaskFilter, unit: Unit) -> Query:
     return Query(_add_buckets("date_trunc(%(unit)s, minute)", minutes), values | {"unit": unit})
 
 
+def sample_stretches(since: datetime, until: datetime, unit: Unit) -> Query:
+    """What waited in each part of a window, at most: rows of its begin, tasks, and how long the oldest, in ms."""
+    return Query(
+        "SELECT date_trunc(%(unit)s, minute) AS begin, max(queued), max(oldest_ms)"
+        " FROM (SELECT minute, sum(queued) AS queued, max(oldest_ms) AS oldest_ms FROM backlog_minutes"
+        " WHERE minute >= %(since)s AND minute < %(until)s GROUP BY minute) AS minutes GROUP BY 1 ORDER BY 1",
+        {"since": since, "until": until, "unit": unit},
+    )
+
+
 class _Lead(NamedTuple):
     """What leads a list to its tasks: an index, and the ways through it, which are walked side by side.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, LiteralString, cast
@@ -37,6 +38,7 @@ _LETTER_COLUMNS = (
 _NOBODY = (None, None)
 _MET = (psycopg.errors.SerializationFailure, psycopg.errors.DeadlockDetected)
 _MOST_MEETINGS = 20
+_MOST_SAMPLING = "5s"
 
 
 def read_sql(name: str) -> LiteralString:
@@ -47,7 +49,7 @@ def read_sql(name: str) -> LiteralString:
 _FIND_TASKS, _INSERT_TASKS, _UPDATE_TASKS = map(read_sql, ("find_tasks", "insert_tasks", "update_tasks"))
 _WRITE_MINUTES = read_sql("write_minutes")
 _MOVE, _TAKE, _STAGING = map(read_sql, ("move_partitions", "take_partitions", "staging"))
-_FORGET, _FORGET_LETTERS = map(read_sql, ("forget_tasks", "forget_letters"))
+_FORGET, _FORGET_LETTERS, _SAMPLE = map(read_sql, ("forget_tasks", "forget_letters", "sample_backlog"))
 
 
 class Fenced(Exception):
@@ -116,7 +118,7 @@ class Store:
             return
 
     def forget_before(self, limit: datetime, *, at_most: int) -> int:
-        """Delete the oldest tasks, dead letters and minutes from before a moment.
+        """Delete the oldest tasks, dead letters, minutes and samples from before a moment.
 
         Returns:
             How many tasks were deleted, or letters if those were more; fewer than ``at_most`` when no more are left.
@@ -126,8 +128,30 @@ class Store:
                 self._connection.execute(statement, (limit, at_most)).rowcount
                 for statement in (_FORGET, _FORGET_LETTERS)
             )
-            self._connection.execute("DELETE FROM agent_minutes WHERE minute < %s", (limit,))
+            for table in ("agent_minutes", "backlog_minutes"):
+                self._connection.execute(f"DELETE FROM {table} WHERE minute < %s", (limit,))  # noqa: S608 - our own names
         return deleted
+
+    def sample_backlog(self, claims: Mapping[Place, Claim], at: datetime) -> None:
+        """Write down what waits in partitions of the requests; of one that was taken by another, nothing.
+
+        Args:
+            claims: The partitions.
+            at: The moment that it is true of, aware.
+
+        Raises:
+            psycopg.errors.QueryCanceled: It took too long; nothing was changed.
+        """
+        values = {
+            "at": at,
+            "topic": next((place.topic for place in claims), None),
+            "partitions": [place.partition for place in claims],
+            "epochs": [claim.epoch for claim in claims.values()],
+        }
+        # where another took one of them in this moment, there is no sample, and the next comes soon
+        with suppress(*_MET), self._connection.transaction():
+            self._connection.execute("SELECT set_config('statement_timeout', %s, true)", (_MOST_SAMPLING,))
+            self._connection.execute(_SAMPLE, values)
 
     def close(self) -> None:
         """Close the connection."""
