@@ -14,6 +14,7 @@ from mabos.schemas.events import TaskResponse
 Take = Callable[[TaskResponse, Position], None]
 
 _TURN = 200  # how many are handed over before other callbacks of the loop get their turn
+_TURN_CHARS = 262_144  # or this much of results: a channel's bound is for slow readers, not for what comes in one turn
 _LIMIT = 20_000
 _ROOM_S = 0.1
 
@@ -53,13 +54,12 @@ class Bridge:
 
     def _drain(self) -> None:
         self._is_woken = False  # before the inbox is looked at: what comes after that wakes again
-        for _ in range(_TURN):
-            try:
-                take, response, position = self._inbox.popleft()
-            except IndexError:
-                break
+        count = chars = 0
+        while self._inbox and count < _TURN and chars < _TURN_CHARS:
+            take, response, position = self._inbox.popleft()
             take(response, position)
-        else:
+            count, chars = count + 1, chars + len(response.result_json)
+        if self._inbox and not self._is_woken:
             self._is_woken = True
             self._loop.call_soon(self._drain)
         self._room.set()
