@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -221,3 +222,31 @@ def test_a_redrive_that_was_cut_off_goes_on(settings: Settings, monkeypatch: pyt
         connection.execute("UPDATE redrive_plans SET expires_at = now()")
     with pytest.raises(Exception, match="kept for a day"):
         redrives.apply(plan.plan_id, LOCAL)
+
+
+def test_of_two_plans_for_one_letter_one_publishes(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However close, and though the view knows of neither; the other says which has it. Once that is over, it may."""
+    with failing(settings), TaskProducer(settings) as producer:
+        for number in range(2):
+            producer.send_task_request(agent_id="a", task_id=f"t{number}", payload={"n": number})
+        wait(lambda: len(letters_of(settings)) == 2)
+    redrives, wanted = Redrives(settings), Wanted(fitting=LetterFilter(is_redriven=False))
+    first, *others = [redrives.plan(wanted, LOCAL) for _ in range(4)]
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise PublishFailed("cut off", may_be_stored=False)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Redriving, "publish", fail)
+        with pytest.raises(PublishFailed):
+            redrives.apply(first.plan_id, LOCAL)
+    beaten = redrives.apply(others[0].plan_id, LOCAL)
+    assert [first.plan_id in refused["why"] for refused in beaten["refused"]] == [True, True], "that goes on with them"
+    with ThreadPoolExecutor() as threads:
+        results = list(threads.map(lambda plan: redrives.apply(plan.plan_id, LOCAL), [first, *others[1:]]))
+    assert [result["published"] for result in results] == [2, 0, 0]
+    assert len([plan for plan in requests_of(settings) if plan is not None]) == 2
+    last = redrives.plan(Wanted(places=(letters_of(settings)[0].position(first.topic),)), LOCAL)
+    with failing(settings):  # they fail again
+        wait(lambda: {task.state for letter in letters_of(settings) for task in letter.redriven} == {"failed"})
+        assert redrives.apply(last.plan_id, LOCAL)["published"] == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from mabos.gateway.errors import PlanUnknown
 from mabos.gateway.principals import Principal
-from mabos.gateway.redrivestore import KeptPlan, RedriveStore
+from mabos.gateway.redrivestore import Claim, Holder, KeptPlan, RedriveStore
 from mabos.kafka.clients import open_registry
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
@@ -18,7 +18,7 @@ from mabos.schemas.jsontext import encode_object
 from mabos.streams.inquiries import Inquiry
 from mabos.streams.letter_inquiries import find_letters, pick_letters
 from mabos.streams.letters import LetterFilter, ViewedLetter
-from mabos.streams.redrive_plans import MAX_LETTERS, Draft, RedrivePlan, Refusal
+from mabos.streams.redrive_plans import MAX_LETTERS, Draft, RedrivePlan, Refusal, Step
 from mabos.streams.redriving import Redriven, Redriving
 from mabos.streams.view import TaskView
 
@@ -125,25 +125,41 @@ class Redrives:
                 claim.begin(redriving.read_ends())
             else:
                 done = redriving.find_published(plan, kept.begins)
-            refused = self._find_redriven(plan)
+            refused = self._find_redriven(claim)
             published = redriving.publish(
                 plan, done, refused, on_progress=lambda count: on_progress(count, len(plan.steps))
             )
             result = _show(plan, published)
-            claim.finish(result)
+            claim.finish(result, [task["task_id"] for task in result["tasks"]])
         return result
 
-    def _find_redriven(self, plan: RedrivePlan) -> dict[tuple[int, int], str]:
-        """The letters of a plan that another one has redriven since it was made."""
-        own = {(step.partition, step.offset): step.task_id for step in plan.steps}
+    def _find_redriven(self, claim: Claim) -> dict[tuple[int, int], str]:
+        """The letters of a plan whose tasks another one does again, with that as the reason.
+
+        What the view knows is not all: another plan may just have published. So the tasks are claimed first. One whose
+        new task is over, as the view says, may be done again.
+        """
+        plan = claim.kept.plan
+        held = claim.take_tasks()
+        places = [(step.partition, step.offset) for step in plan.steps]
         with TaskView(self._settings) as view:
-            found = _ask_for(view.ask, list(own), self._topic, None)
-        again = {(letter.partition, letter.offset): letter.redriven_as for letter in found}
-        return {
-            place: f"it was redriven meanwhile: task {task.task_id} is {task.state}"
-            for place, task in again.items()
-            if task is not None and task.task_id != own[place]
-        }
+            letters = {(at.partition, at.offset): at for at in _ask_for(view.ask, places, self._topic, None)}
+        whys: dict[tuple[int, int], str] = {}
+        over: dict[Step, Holder] = {}
+        for step, place in zip(plan.steps, places, strict=True):
+            letter, holder = letters.get(place), held.get((step.agent_id, step.old_task_id))
+            again = None if letter is None else letter.redriven_as
+            if again is not None and again.task_id != step.task_id:
+                whys[place] = f"it was redriven meanwhile: task {again.task_id} is {again.state}"
+            elif holder is not None:
+                whys[place] = f"it is redriven by plan {holder.plan_id}, as task {holder.new_task_id}"
+                if letter is not None and holder.new_task_id in {task.task_id for task in letter.redriven}:
+                    over[step] = holder
+        got = claim.take_over(over)
+        for step in over:
+            if (step.agent_id, step.old_task_id) in got:
+                del whys[step.partition, step.offset]
+        return whys
 
 
 def _ask_for(

@@ -70,3 +70,21 @@ COMMENT ON COLUMN redrive_plans.created_by IS 'Who asked for it, as the audit lo
 COMMENT ON COLUMN redrive_plans.plan IS 'All that it says.';
 COMMENT ON COLUMN redrive_plans.begins IS 'Where the requests ended, by partition, before its first task was published: what is published of it stands after that.';
 COMMENT ON COLUMN redrive_plans.result IS 'What was published, and what could not be.';
+
+CREATE TABLE IF NOT EXISTS redrive_claims (
+    plan_id     uuid NOT NULL REFERENCES redrive_plans ON DELETE CASCADE,
+    queue       text COLLATE "C" NOT NULL,
+    agent_id    text COLLATE "C" NOT NULL,
+    task_id     text COLLATE "C" NOT NULL,
+    new_task_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (queue, agent_id, task_id)
+);
+
+CREATE INDEX IF NOT EXISTS redrive_claims_by_plan ON redrive_claims (plan_id);
+
+COMMENT ON TABLE redrive_claims IS 'One row a task that a plan does again: no other plan does, while the view may not know of it yet.';
+COMMENT ON COLUMN redrive_claims.plan_id IS 'The plan; with it the claim is forgotten.';
+COMMENT ON COLUMN redrive_claims.queue IS 'The queue.';
+COMMENT ON COLUMN redrive_claims.agent_id IS 'Whose task.';
+COMMENT ON COLUMN redrive_claims.task_id IS 'The task that failed, or where that was never known, the position of its letter.';
+COMMENT ON COLUMN redrive_claims.new_task_id IS 'The task that does it again.';
