@@ -23,6 +23,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -43,6 +44,8 @@ from mabos.kafka.settings import Settings
 KEEP_ALIVE_S = 5
 """How long a connection may rest between two requests."""
 _FILES = 65_536
+_OTHER_FILES = 200
+"""Open files that are no client's: connections to Kafka and the database, logs, spools of batches."""
 
 log = logging.getLogger("mabos.gateway")
 
@@ -69,10 +72,11 @@ def run_gateway(settings: Settings, host: str | None = None, port: int | None = 
     with open_listener(host, port, is_open=access is None) as listener:
         # a request in hand waits for the broker at most this long, so none is cut off
         app = create_app(settings, Parts(access=access))
-        raise_file_limit()
+        limits = fit_connections(raise_file_limit())
         stop_timeout_s = settings.publish_timeout_s + 2
         door = LoopbackHosts(app) if access is None else app
-        make_server(door, on_stop=app.begin_stop, stop_timeout_s=stop_timeout_s).run(sockets=[listener])
+        server = make_server(door, on_stop=app.begin_stop, limits=limits, stop_timeout_s=stop_timeout_s)
+        server.run(sockets=[listener])
 
 
 def make_access(settings: Settings) -> Access | None:
@@ -109,15 +113,46 @@ def open_listener(host: str, port: int, *, is_open: bool = True) -> socket.socke
     return listener
 
 
-def raise_file_limit() -> None:
-    """Let this process have as many connections as the system allows it: each is an open file."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 - there is none on Windows
+def raise_file_limit() -> int:
+    """Let this process have as many connections as the system allows it: each is an open file.
 
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    Returns:
+        How many files it may have open.
+    """
+    if sys.platform == "win32":
+        return _FILES
+    import resource  # noqa: PLC0415 - there is none on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return _FILES if soft == resource.RLIM_INFINITY else soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted
+
+
+def fit_connections(files: int) -> ConnectionLimits:
+    """As many connections as there may be with so many open files; says so where that is fewer than usual.
+
+    Those above are answered with 503: without a file left, they could only be cut off, and Kafka and the database with
+    them.
+
+    Args:
+        files: How many files this process may have open.
+    """
+    usual = ConnectionLimits()
+    fitting = max(files - _OTHER_FILES, files // 2)
+    if fitting >= usual.connections:
+        return usual
+    log.warning(
+        "the gateway may have %d open files, so it takes %d connections at a time, not %d: raise the limit of this"
+        " process (ulimit -Hn, or LimitNOFILE of systemd) to %d",
+        files,
+        fitting,
+        usual.connections,
+        usual.connections + _OTHER_FILES,
+    )
+    return replace(usual, connections=fitting)
 
 
 def make_server(

@@ -11,6 +11,7 @@ from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
 from mabos.gateway.channel import Channel, Reason
+from mabos.gateway.observing import note
 from mabos.kafka.position import Position
 from mabos.schemas.errors import InvalidTask, MabosError
 from mabos.schemas.events import TaskResponse
@@ -108,8 +109,8 @@ class EventStream(Response):
         del self.headers["content-length"]  # nobody knows it
         self._channel, self._limits, self._past, self._on_close = channel, limits, past, on_close
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as ASGI has it
-        """Send it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; how it ended stands in the request's log line."""
         loop = asyncio.get_running_loop()
         leaving = loop.create_task(_watch(receive, self._channel))
         age = loop.call_later(self._limits.max_age_s, self._channel.end, "too_old")
@@ -121,6 +122,7 @@ class EventStream(Response):
         finally:
             age.cancel()
             leaving.cancel()
+            note(scope, ended=self._channel.reason or "told")
             self._on_close()
 
     async def _send_all(self, send: Send) -> None:
