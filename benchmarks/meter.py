@@ -37,6 +37,9 @@ class Throughput:
     cpu_us: float
     """Processor time of the contender for a task, in microseconds; its start-up does not count."""
 
+    evenness: float
+    """The rate over the last tenth by that over the second: 1 where it did not change."""
+
     def __str__(self) -> str:
         """One line for people."""
         return f"{self.rate:9,.0f} tasks/s  {self.cpu_us:6.1f} us CPU a task  {self.peak_rss_mib:5.0f} MiB"
@@ -84,6 +87,7 @@ class TopicMeter:
             rate=(self._count - skipped - 1) / took_s,
             peak_rss_mib=self._peak_bytes / _MIB,
             cpu_us=self._cpu_us(),
+            evenness=(times_ms[2 * skipped] - times_ms[skipped]) / max(1, times_ms[-1] - times_ms[-1 - skipped]),
         )
 
     def _cpu_us(self) -> float:

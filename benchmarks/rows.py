@@ -36,6 +36,7 @@ from benchmarks.throughput import ThroughputBench
 T = TypeVar("T")
 
 _MANY = 300_000
+_VERY_MANY = 10_000_000
 _SOME = 100_000
 _FEW = 6_000  # for whom a thousand a second is much
 _PACED = 1_000
@@ -91,7 +92,21 @@ def measure_road(harness: Harness) -> Row:
             *_rate_claims(runs, OURS, FASTSTREAM_WORKER, 40),
             *_rate_claims(runs, OURS, QUIXSTREAMS_WORKER, 1),
         ],
-        figures=_rates(runs),
+        figures=[*_rates(runs), *_memories(runs)],
+    )
+
+
+def measure_growth(harness: Harness) -> Row:
+    """Requests to responses, of a log that is a hundred times as long as the least: ten million."""
+    run = harness.throughput.measure_worker(OURS, round(_VERY_MANY * harness.scale))
+    return Row(
+        name="growth",
+        title=f"the same through {_VERY_MANY * harness.scale:,.0f} requests",
+        claims=[
+            Claim(text="rate of the last tenth against the second", values=[run.evenness], bound=0.9),
+            Claim(text="peak memory", values=[run.peak_rss_mib], bound=250, sense="at most", unit="MiB"),
+        ],
+        figures=_rates({OURS: [run]}),
     )
 
 
@@ -140,15 +155,11 @@ def measure_async(harness: Harness) -> Row:
             [run.peak_rss_mib for run in runs[OURS_ASYNC]], [run.peak_rss_mib for run in runs[PARALLEL_CONSUMER]]
         )
         claims.append(Claim(text="peak memory against it", values=memory, bound=0.25, sense="at most"))
-    memories = [
-        Figure(name=f"{contender.name}, peak memory", values=[run.peak_rss_mib for run in found], unit="MiB")
-        for contender, found in runs.items()
-    ]
     return Row(
         name="async",
         title="10 ms async handler, 1000 agents, 500 in flight, order kept",
         claims=claims,
-        figures=[*_rates(runs), *memories],
+        figures=[*_rates(runs), *_memories(runs)],
     )
 
 
@@ -248,10 +259,11 @@ ROWS: dict[str, Callable[[Harness], Row]] = {
     "replay": measure_replay,
     "projection": measure_projection,
     "http": measure_http,
+    "growth": measure_growth,
     "lookup": measure_lookup,
 }
-LONG = frozenset({"lookup"})
-"""Rows that take a quarter of an hour, and gigabytes: measured only when they are named."""
+LONG = frozenset({"growth", "lookup"})
+"""Rows that take a quarter of an hour each, and gigabytes: measured only when they are named."""
 
 
 def warm_up(harness: Harness) -> None:
@@ -274,6 +286,13 @@ def _rate_claims(
 def _rates(runs: dict[Contender, list[Throughput]]) -> list[Figure]:
     return [
         Figure(name=contender.name, values=[run.rate for run in found], unit="tasks/s")
+        for contender, found in runs.items()
+    ]
+
+
+def _memories(runs: dict[Contender, list[Throughput]]) -> list[Figure]:
+    return [
+        Figure(name=f"{contender.name}, peak memory", values=[run.peak_rss_mib for run in found], unit="MiB")
         for contender, found in runs.items()
     ]
 

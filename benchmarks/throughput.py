@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 import orjson
 from confluent_kafka import Producer
 
@@ -18,6 +21,8 @@ from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
 
 _FLUSH_TIMEOUT_S = 60.0
+_FULL_PAUSE_S = 0.1
+_KEPT = 300_000  # records of the load
 
 
 class ThroughputBench:
@@ -64,25 +69,33 @@ class ThroughputBench:
 
     def publish_load(self, settings: Settings, road: Road, count: int) -> None:
         """Put the load into the requests topic, as fast as can be."""
-        self._encode(road, count)
         producer = Producer(
             librdkafka_config(settings, "producer")
             | {"queue.buffering.max.messages": 10_000_000, "queue.buffering.max.kbytes": 2_000_000}
         )
-        for key, value in self._load[:count]:
-            producer.produce(road.requests, value, key)
+        for key, value in self._encoded(road, count):
+            while True:
+                try:
+                    producer.produce(road.requests, value, key)
+                except BufferError:
+                    producer.poll(_FULL_PAUSE_S)
+                else:
+                    break
         if producer.flush(_FLUSH_TIMEOUT_S):
             raise MeasurementFailed("the load could not be published")
 
-    def _encode(self, road: Road, count: int) -> None:
-        """Encode each task of the load once, not once a run."""
+    def _encoded(self, road: Road, count: int) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of the load; each of the first ones is encoded once, not once a run."""
         if self._load_id != road.request_id:
             self._load, self._load_id = [], road.request_id
+        yield from islice(self._load, count)
         wire = Wire(road)
         for number in range(len(self._load), count):
             task_id, agent_id, payload = make_task(number)
-            value = wire.encode_request(task_id, agent_id, orjson.dumps(payload).decode())
-            self._load.append((agent_id.encode(), value))
+            record = agent_id.encode(), wire.encode_request(task_id, agent_id, orjson.dumps(payload).decode())
+            if number < _KEPT:
+                self._load.append(record)
+            yield record
 
     def _told(self, contender: Contender, result: Throughput) -> Throughput:
         self._display.say(f"  {contender.name:<32} {result}")
