@@ -13,6 +13,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import Depends, FastAPI
+from structlog.testing import capture_logs
 
 from mabos.gateway.access import Access, AccessGuard, needs
 from mabos.gateway.apikeys import ApiKey, Secret, hash_secret, make_secret
@@ -274,6 +275,32 @@ def test_every_guarded_route_refuses_strangers_other_scopes_and_other_agents(rou
     else:
         read_problem(answer, 403)
     assert door.producer.sent == []
+
+
+def test_who_is_refused_is_counted_under_the_route() -> None:
+    """401, 403 and 429 stand in metrics and log as what was asked for; paths of nobody's stay one."""
+    secret, text = make_secret()
+    key = key_of(secret, Scope.OPS_READ, agents=("*",), rate_per_s=0.001)
+    door = Door(access=Access(KeyBook(Shelf(key).read), None))
+    known = {"authorization": bearer(text)}
+    with capture_logs() as lines:
+        door.ask("POST", "/api/tasks/a%2Fb/cancel", json={})
+        door.ask("PUT", "/api/tasks/batch")
+        door.ask("GET", "/api/nothing/7")
+        assert door.ask("POST", "/api/tasks", json=TASK, headers=known).status_code == 403
+        assert door.ask("GET", "/api/dead-letters", headers=known).status_code == 429
+    told = [(line["method"], line["route"], line["status"]) for line in lines if line["event"] == "request"]
+    assert told == [
+        ("POST", "/api/tasks/{task_id}/cancel", 401),
+        ("PUT", "/api/tasks/batch", 401),
+        ("GET", "none", 401),
+        ("POST", "/api/tasks", 403),
+        ("GET", "/api/dead-letters", 429),
+    ]
+    counted = door.app.metrics.registry.get_sample_value
+    for method, route, status in told:
+        labels = {"method": method, "route": route, "status": str(status)}
+        assert counted("mabos_gateway_requests_total", labels) == 1
 
 
 def test_any_known_caller_is_told_who_it_is() -> None:

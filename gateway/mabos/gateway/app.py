@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from mabos.gateway.access import SECURITY, Access, AccessGuard, is_guarded
@@ -67,11 +68,18 @@ class Gateway(FastAPI):
     origins: str
     view: AsyncTaskView
     claims: ClaimStore
+    known_routes: list[BaseRoute]
 
     def build_middleware_stack(self) -> ASGIApp:
         """As Starlette does it, and all of it observed, the answer to an unexpected error, too."""
         guarded = AccessGuard(super().build_middleware_stack(), self.access, self.rates)
-        return Observed(let_in(guarded, self.origins), self.metrics)
+        return Observed(let_in(guarded, self.origins), self.metrics, self.known_routes)
+
+    def include_all(self, *routers: APIRouter) -> None:
+        """Include routers, and know their routes: what is refused before one is looked for is counted under its own."""
+        for router in routers:
+            self.include_router(router)
+            self.known_routes += router.routes
 
     async def disconnect(self) -> None:
         """Close the connections to the database that this event loop has opened; the next request opens others."""
@@ -157,7 +165,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         docs_url=None,
         redoc_url=None,
     )
-    app.view, app.claims = view, claims
+    app.view, app.claims, app.known_routes = view, claims, []
     metrics = app.metrics = Metrics()
     app.streams, app.waiting = Streams(responses, parts.streams), Waiting(responses)
     app.replays = replays
@@ -172,19 +180,22 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
             "tail_lag_records": ("Responses that the gateway has not read yet.", responses.lag_records),
         }
     )
-    app.include_router(task_routes(Publisher(producer, metrics), app.waiting, Idempotency(claims, metrics), limits))
-    app.include_router(batch_routes(producer, metrics, app.waiting, limits))
-    app.include_router(cancel_routes(producer, limits))
-    app.include_router(event_routes(app.streams))
-    app.include_router(operation_routes(operations))
-    app.include_router(replay_routes(replays, limits))
-    app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
-    app.include_router(caller_routes())
-    app.include_router(redrive_routes(redrives, Queue(name=settings.queue), limits))
-    app.include_router(letter_routes(view, Queue(name=settings.queue), LetterReader(settings)))
+    queue = Queue(name=settings.queue)
     kafka_look, database_look = parts.kafka_look or KafkaLook(settings), parts.database_look or DatabaseLook(settings)
-    app.include_router(health_routes(Readiness(producer, kafka_look, database_look)))
-    app.include_router(metrics_routes(metrics))
-    app.include_router(docs_routes(app.title))
+    app.include_all(
+        task_routes(Publisher(producer, metrics), app.waiting, Idempotency(claims, metrics), limits),
+        batch_routes(producer, metrics, app.waiting, limits),
+        cancel_routes(producer, limits),
+        event_routes(app.streams),
+        operation_routes(operations),
+        replay_routes(replays, limits),
+        view_routes(view, queue),  # after those whose paths begin like its own
+        caller_routes(),
+        redrive_routes(redrives, queue, limits),
+        letter_routes(view, queue, LetterReader(settings)),
+        health_routes(Readiness(producer, kafka_look, database_look)),
+        metrics_routes(metrics),
+        docs_routes(app.title),
+    )
     app.router.default = Console(CONSOLE_FOLDER)
     return app

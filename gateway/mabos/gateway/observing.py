@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import structlog
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -34,10 +35,16 @@ def note(scope: MutableMapping[str, Any], **notes: str | int) -> None:
 
 
 class Observed:
-    """An application whose requests are logged and counted, and have an id."""
+    """An application whose requests are logged and counted, and have an id.
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    Args:
+        app: The application.
+        metrics: Where they are counted.
+        routes: Its routes, for requests that were answered before one was looked for, such as those of strangers.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
+        self._app, self._metrics, self._routes = app, metrics, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
@@ -62,7 +69,7 @@ class Observed:
             self._tell(scope, status, time.perf_counter() - begun_s)
 
     def _tell(self, scope: Scope, status: int, duration_s: float) -> None:
-        route = getattr(scope.get("route"), "path_format", _UNKNOWN)
+        route = getattr(scope["route"] if "route" in scope else self._find_route(scope), "path_format", _UNKNOWN)
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
         self._metrics.count_request(route, method, status, duration_s)
         if route in _QUIET and status < 400:
@@ -75,6 +82,17 @@ class Observed:
             duration_ms=round(duration_s * 1000, 3),
             **scope[_NOTES],
         )
+
+    def _find_route(self, scope: Scope) -> BaseRoute | None:
+        """The route of a request as a router finds it: one of the path and method, or else one of the path."""
+        of_path: BaseRoute | None = None
+        for route in self._routes:
+            match, _ = route.matches(scope)
+            if match is Match.FULL:
+                return route
+            if match is Match.PARTIAL and of_path is None:
+                of_path = route
+        return of_path
 
 
 def _find_id(scope: Scope) -> bytes:
