@@ -17,6 +17,7 @@ from confluent_kafka import KafkaException
 from mabos.cli import (
     audit,
     dead_letters,
+    doctor,
     gateway,
     keys,
     lag,
@@ -63,6 +64,7 @@ app = typer.Typer(
 app.command("up", epilog="Example: mabos up")(platform.up)
 app.command("down", epilog="Example: mabos down --delete --yes")(platform.down)
 app.command("status", epilog="Example: mabos status -o json")(status.status)
+app.command("doctor", epilog="Example: mabos doctor -o json")(doctor.doctor)
 app.command("send", epilog="Example: mabos send --agent support-01 --action echo. A file: mabos send -f tasks.jsonl")(
     send.send
 )

@@ -60,7 +60,7 @@ class Projector:
     ) -> None:
         self._settings, self._queue = settings, Queue(name=settings.queue)
         self._schema = live_schema(settings.queue)
-        self._membership = Membership(settings, group_of(settings.queue), self._queue.requests)
+        self._membership = Membership(settings, self._queue.view_group, self._queue.requests)
         self._reader = Reader(settings, registry or open_registry(settings), batch_records=batch_records)
         self._ahead = ReadAhead(self._reader)
         self._sampler = BacklogSampler(settings)
@@ -240,8 +240,3 @@ class Projector:
         self._ahead.close()
         self._reader.close()
         self._membership.leave()
-
-
-def group_of(queue: str) -> str:
-    """The consumer group of a queue's projectors."""
-    return f"mabos-view-{queue}"

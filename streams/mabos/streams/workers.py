@@ -11,7 +11,6 @@ from mabos.kafka.errors import UnknownGroup
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.streams.lag import GroupLag, LagMeter, Member, PartitionLag
-from mabos.streams.projector import group_of
 
 NOBODY = "absent"
 """The state of a group that is not there, or reads none of the queue's requests."""
@@ -86,7 +85,7 @@ class WorkerWatch:
         self._cluster, self._clock = cluster, clock
         self._requests = Queue(name=settings.queue).requests
         self._meter = LagMeter(settings, cluster, topics=[self._requests], finds_ages=False)
-        self._own = group_of(settings.queue)
+        self._own = Queue(name=settings.queue).view_group
         self._found: tuple[float, list[str]] = (float("-inf"), [])
 
     def look(self, group: str | None = None) -> WorkerGroup:

@@ -235,12 +235,21 @@ class Cluster:
         The broker decides it, for all groups (``group.consumer.session.timeout.ms``).
         """
         try:
-            broker = str(next(iter(self._metadata().brokers)))
-            resource = ConfigResource(ResourceType.BROKER, broker)
-            entries = self._result(self._admin.describe_configs([resource], request_timeout=self._timeout_s)[resource])
-            return int(entries["group.consumer.session.timeout.ms"].value) / 1000
-        except (BrokerUnavailable, BrokerRefused, StopIteration, LookupError, TypeError, ValueError):
+            return int(self.broker_config()["group.consumer.session.timeout.ms"]) / 1000
+        except (BrokerUnavailable, BrokerRefused, LookupError, ValueError):
             return None  # an older broker, or one that shows its configuration to administrators only
+
+    def broker_config(self) -> dict[str, str]:
+        """The configuration of one of the brokers, without its secrets.
+
+        Raises:
+            BrokerUnavailable: No broker answers.
+            BrokerRefused: It is shown to administrators only.
+        """
+        broker = str(next(iter(self._metadata().brokers)))
+        resource = ConfigResource(ResourceType.BROKER, broker)
+        entries = self._result(self._admin.describe_configs([resource], request_timeout=self._timeout_s)[resource])
+        return {name: entry.value for name, entry in entries.items() if entry.value is not None}
 
     def _offsets(self, topic: str, spec: Callable[[], Any]) -> dict[int, int]:
         """Asks again while a leader is being found, as for a topic that was just made."""

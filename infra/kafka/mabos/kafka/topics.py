@@ -14,7 +14,7 @@ TOPICS_FILE = _HERE / "topics.toml" if (_HERE / "topics.toml").is_file() else _H
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """The four topics of a queue."""
+    """The four topics of a queue, and who reads them for its view."""
 
     name: str = "tasks"
     """The queue's name."""
@@ -43,6 +43,11 @@ class Queue:
     def topics(self) -> tuple[str, str, str, str]:
         """All four."""
         return self.requests, self.responses, self.dead_letters, self.controls
+
+    @property
+    def view_group(self) -> str:
+        """The consumer group of those who keep the queue's view."""
+        return f"mabos-view-{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
