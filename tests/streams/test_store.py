@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,7 +32,7 @@ from mabos.streams.places import Claim, Place
 from mabos.streams.store import Fenced, RecordRefused, Store
 from mabos.streams.task_rows import Entry, Key, TaskRow
 from tests.streams.test_task_rows import Log, logs, readings
-from tests.support.view import TABLES, read_one, read_rows
+from tests.support.view import TABLES, read_drift, read_one, read_rows
 
 T0 = 1_700_000_000_000
 PLACE = Place("requests", 0)
@@ -65,12 +66,17 @@ def batch_of(*entries: Entry) -> Batch:
     return Batch(entries=list(entries), ends={e.place: e.offset + 1 for e in entries}, records=len(entries))
 
 
+def ends_of(batch: Batch, claims: dict[Place, Claim]) -> dict[Place, Claim]:
+    """The claims once the batch is applied."""
+    return {place: Claim(epoch=claims[place].epoch, next_offset=end) for place, end in batch.ends.items()}
+
+
 def apply_all(store: Store, batches: list[list[Entry]]) -> None:
     claims = store.take({entry.place for batch in batches for entry in batch})
     for batch in filter(None, batches):
         made = batch_of(*batch)
         store.apply(made, claims)
-        claims |= {place: Claim(epoch=claims[place].epoch, next_offset=end) for place, end in made.ends.items()}
+        claims |= ends_of(made, claims)
 
 
 @hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -82,7 +88,7 @@ def test_any_batching_gives_the_same_tables(settings: Settings, data: st.DataObj
         schema = live_schema(settings.queue)
         ensure_view(settings, schema)
         with connect(settings, schema) as connection:
-            connection.execute(f"TRUNCATE {', '.join(TABLES)}, partitions")  # type: ignore[arg-type]  # our own names
+            connection.execute(f"TRUNCATE {', '.join(TABLES)}, agent_states, partitions")  # type: ignore[arg-type]  # our own names
         store = open_store(settings, schema)
         apply_all(store, batches)
         store.close()
@@ -101,6 +107,50 @@ def test_a_batch_applied_again_changes_nothing(settings: Settings, schema: str) 
     assert read_rows(settings) == before
     assert store.take([PLACE])[PLACE].next_offset == 2
     store.close()
+
+
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), log=logs())
+def test_counts_are_those_of_the_rows_whatever_happens(settings: Settings, data: st.DataObject, log: Log) -> None:
+    """Batches, batches that come again, a projector whose partitions are taken, and retention in between."""
+    schema = live_schema(settings.queue)
+    ensure_view(settings, schema)
+    with connect(settings, schema) as connection:
+        connection.execute(f"TRUNCATE {', '.join(TABLES)}, agent_states, partitions")  # type: ignore[arg-type]
+    with closing(open_store(settings, schema)) as one, closing(open_store(settings, schema)) as other:
+        writer, idle = one, other
+        claims = writer.take(log.entries)
+        for entries in filter(None, data.draw(readings(log))):
+            batch, happens = batch_of(*entries), data.draw(st.sampled_from(["nothing", "again", "taken", "forget"]))
+            if happens == "taken":
+                writer, idle = idle, writer
+                stale, claims = claims, writer.take(log.entries)
+                with pytest.raises(Fenced):
+                    idle.apply(batch, stale)
+            elif happens == "forget":
+                limit = datetime.fromtimestamp(T0 / 1000 + data.draw(st.integers(0, 40)), UTC)
+                idle.forget_before(limit, at_most=data.draw(st.integers(1, 3)))
+            writer.apply(batch, claims)
+            if happens == "again":
+                with pytest.raises(Fenced):
+                    writer.apply(batch, claims)
+            claims |= ends_of(batch, claims)
+            assert read_drift(settings) == []
+        writer.forget_before(datetime.now(UTC), at_most=1000)
+        assert read_one(settings, "SELECT count(*) FROM agent_states") == (0,)
+
+
+def test_a_view_without_counts_gains_them(settings: Settings, schema: str) -> None:
+    """Of the tasks that are there, in a view from before there were any."""
+    store = open_store(settings, schema)
+    store.apply(batch_of(ask(0), ask(1, "u")), store.take([PLACE]))
+    store.close()
+    with connect(settings, schema) as connection:
+        connection.execute("DROP TABLE agent_states; DROP INDEX tasks_waiting")
+    for _ in range(2):
+        ensure_view(settings, schema)
+        assert read_one(settings, "SELECT agent_id, state, tasks FROM agent_states") == ("a", "queued", 2)
+        assert read_drift(settings) == []
 
 
 class MetStore(Store):
@@ -132,6 +182,7 @@ def test_two_projectors_may_meet_in_a_new_row(settings: Settings, schema: str) -
         0,
     )
     assert read_one(settings, "SELECT sum(requested), sum(completed) FROM agent_minutes") == (1, 1)
+    assert read_drift(settings) == []
     store.close()
     other.close()
 

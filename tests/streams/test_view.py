@@ -34,6 +34,7 @@ from mabos.streams.queries import Query
 from mabos.streams.references import Reference
 from mabos.streams.view import AsyncTaskView, TaskView
 from mabos.streams.viewed_task import ViewedTask
+from tests.support.view import count_anew
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 Key = tuple[datetime, str, str]
@@ -232,6 +233,7 @@ def test_agents_and_statistics_are_added_up(view: TaskView, writer: Connection) 
     write(writer, now - timedelta(minutes=50), "old", "a")
     write(writer, now - timedelta(minutes=5), "new", "a", state="in_progress")
     write(writer, now, "done", "b", state="completed", response_offset=1)
+    count_anew(writer)
     slow = [0] * 40 + [4]  # four waits of 2^9.75 to 2^10 ms
     for agent_id, minute, completed, counts in (
         ("a", 10, 6, [0, 6]),

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import structlog
 from psycopg import sql
 
 from mabos.kafka.database_address import show_database
 from mabos.kafka.settings import Settings
 from mabos.streams.errors import DatabaseRefused, DatabaseUnavailable, ViewMissing
+
+log = structlog.stdlib.get_logger("mabos.view")
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -25,7 +28,7 @@ VIEW_SQL = _FOLDER / "view.sql"
 VERSION = 1
 """The version of ``view.sql``; what was added beside it later is made where it is missing."""
 
-_ADDED = ("dead_letters", "backlog_minutes")
+_ADDED = ("dead_letters", "backlog_minutes", "agent_states")
 
 _CONNECT_TIMEOUT_S = 5
 _OLDEST = 150_000
@@ -87,6 +90,8 @@ def explain(settings: Settings, error: psycopg.Error) -> DatabaseUnavailable | D
         return DatabaseUnavailable(
             f"no PostgreSQL answers at {place}: start one with `mabos up`, or set MABOS_DATABASE_URL"
         )
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return DatabaseRefused("the view lacks a table of this version: run `mabos view run`, which makes it")
     return DatabaseRefused(f"PostgreSQL at {place} refuses: {reason}")
 
 
@@ -105,9 +110,11 @@ def ensure_view(settings: Settings, schema: str) -> None:
             if not _find_version(connection, schema):
                 connection.execute(VIEW_SQL.read_bytes())
             require_version(connection, schema)
-            for table in _ADDED:
-                if not _has_table(connection, schema, table):
-                    connection.execute((_FOLDER / f"{table}.sql").read_bytes())
+            missing = [table for table in _ADDED if not _has_table(connection, schema, table)]
+            if "agent_states" in missing and connection.execute("SELECT FROM tasks LIMIT 1").fetchone() is not None:
+                log.info("counting the tasks of the view, once: this takes a while where they are millions")
+            for table in missing:
+                connection.execute((_FOLDER / f"{table}.sql").read_bytes())
     except psycopg.Error as error:
         raise explain(settings, error) from error
 

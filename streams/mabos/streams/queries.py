@@ -133,13 +133,16 @@ def count_agents(agents: Sequence[str] | None, since: datetime, after: str | Non
     where = " AND ".join(wheres)
     sums = ", ".join(_sum_of(name) for name in ("requested", *OUTCOMES))
     given = ", ".join(_or_none_of(name) for name in ("requested", *OUTCOMES))
+    names: LiteralString = ", ".join(("requested", *OUTCOMES))
     return Query(
         f"WITH minutes AS (SELECT agent_id, {sums} FROM agent_minutes WHERE minute >= %(since)s AND {where}"
         " GROUP BY agent_id),"
-        " waiting AS (SELECT agent_id, count(*) AS tasks, min(requested_at) AS oldest FROM tasks"
-        f" WHERE state IN ('queued', 'in_progress') AND {where} GROUP BY agent_id)"
-        f" SELECT agent_id, coalesce(waiting.tasks, 0), waiting.oldest, {given}"
-        " FROM minutes FULL JOIN waiting USING (agent_id) ORDER BY agent_id LIMIT %(limit)s",
+        " waiting AS (SELECT agent_id, sum(tasks)::bigint AS tasks FROM agent_states"
+        f" WHERE state IN ('queued', 'in_progress') AND {where} GROUP BY agent_id HAVING sum(tasks) > 0),"
+        f" page AS MATERIALIZED (SELECT agent_id, coalesce(waiting.tasks, 0) AS waiting, {given}"
+        " FROM minutes FULL JOIN waiting USING (agent_id) ORDER BY agent_id LIMIT %(limit)s)"
+        f" SELECT agent_id, waiting, (SELECT min(requested_at) FROM tasks WHERE tasks.agent_id = page.agent_id"
+        f" AND state IN ('queued', 'in_progress') AND page.waiting > 0), {names} FROM page ORDER BY agent_id",
         values,
     )
 
@@ -321,4 +324,4 @@ def _sum_of(column: LiteralString) -> LiteralString:
 
 
 def _or_none_of(column: LiteralString) -> LiteralString:
-    return f"coalesce(minutes.{column}, 0)"
+    return f"coalesce(minutes.{column}, 0) AS {column}"

@@ -47,9 +47,10 @@ def read_sql(name: str) -> LiteralString:
 
 
 _FIND_TASKS, _INSERT_TASKS, _UPDATE_TASKS = map(read_sql, ("find_tasks", "insert_tasks", "update_tasks"))
-_WRITE_MINUTES = read_sql("write_minutes")
+_WRITE_MINUTES, _COUNT_STATES = map(read_sql, ("write_minutes", "count_states"))
 _MOVE, _TAKE, _STAGING = map(read_sql, ("move_partitions", "take_partitions", "staging"))
-_FORGET, _FORGET_LETTERS, _SAMPLE = map(read_sql, ("forget_tasks", "forget_letters", "sample_backlog"))
+_FORGET, _FORGET_AGENTS, _FORGET_LETTERS = map(read_sql, ("forget_tasks", "forget_agents", "forget_letters"))
+_SAMPLE = read_sql("sample_backlog")
 
 
 class Fenced(Exception):
@@ -123,14 +124,9 @@ class Store:
         Returns:
             How many tasks were deleted, or letters if those were more; fewer than ``at_most`` when no more are left.
         """
-        with self._connection.transaction():
-            deleted = max(
-                self._connection.execute(statement, (limit, at_most)).rowcount
-                for statement in (_FORGET, _FORGET_LETTERS)
-            )
-            for table in ("agent_minutes", "backlog_minutes"):
-                self._connection.execute(f"DELETE FROM {table} WHERE minute < %s", (limit,))  # noqa: S608 - our own names
-        return deleted
+        while True:
+            with suppress(*_MET), self._connection.transaction():
+                return self._forget_before(limit, at_most)  # else it met another projector in one row
 
     def sample_backlog(self, claims: Mapping[Place, Claim], at: datetime) -> None:
         """Write down what waits in partitions of the requests; of one that was taken by another, nothing.
@@ -179,6 +175,15 @@ class Store:
         if batch.poison:
             self._note(batch.poison)
 
+    def _forget_before(self, limit: datetime, at_most: int) -> int:
+        tasks, agent_ids = self._connection.execute(_FORGET, (limit, at_most)).fetchone() or (0, None)
+        if agent_ids:
+            self._connection.execute(_FORGET_AGENTS, (agent_ids,))
+        letters = self._connection.execute(_FORGET_LETTERS, (limit, at_most)).rowcount
+        for table in ("agent_minutes", "backlog_minutes"):
+            self._connection.execute(f"DELETE FROM {table} WHERE minute < %s", (limit,))  # noqa: S608 - our own names
+        return max(int(tasks), letters)
+
     def _find(self, keys: Collection[Key]) -> dict[Key, TaskRow]:
         task_ids, agent_ids = zip(*keys, strict=True)
         with self._connection.cursor(binary=True) as cursor:
@@ -198,6 +203,9 @@ class Store:
                     for key, minute in changes.minutes.items():
                         copy.write_row(_to_minute_values(key, minute))
                 cursor.execute(_WRITE_MINUTES)
+            if changes.states:
+                agent_ids, states = zip(*changes.states, strict=True)
+                cursor.execute(_COUNT_STATES, (list(agent_ids), list(states), list(changes.states.values())))
 
     def _file(self, letters: Sequence[LetterRow]) -> None:
         with (

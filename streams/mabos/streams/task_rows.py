@@ -7,6 +7,7 @@ and offset.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -186,6 +187,8 @@ class Changes:
     """The rows as they are now."""
     minutes: dict[MinuteKey, MinuteRow]
     """What is to be added to the minutes."""
+    states: dict[tuple[str, str], int]
+    """How many tasks more an agent has in a state, or less, if not as many; by ``agent_id`` and state."""
 
 
 def fold(entries: Iterable[Entry], found: Mapping[Key, TaskRow]) -> Changes:
@@ -197,6 +200,7 @@ def fold(entries: Iterable[Entry], found: Mapping[Key, TaskRow]) -> Changes:
     """
     asked = {key for key, row in found.items() if row.request_offset is not None}
     complete = {key for key, row in found.items() if row.is_complete}
+    before = {key: row.state for key, row in found.items()}
     rows: dict[Key, TaskRow] = {}
     for entry in entries:
         key = entry.key
@@ -205,12 +209,19 @@ def fold(entries: Iterable[Entry], found: Mapping[Key, TaskRow]) -> Changes:
             row = rows[key] = found.get(key) or TaskRow(*key, entry.at_ms)
         row.add(entry)
     minutes: dict[MinuteKey, MinuteRow] = {}
+    states: Counter[tuple[str, str]] = Counter()
     for key, row in rows.items():
+        agent_id, old, new = key[1], before.get(key), row.state
+        if old != new:
+            states[agent_id, new] += 1
+            if old is not None:
+                states[agent_id, old] -= 1
         if row.request_offset is not None and key not in asked:
             _minute(minutes, row, row.requested_at_ms).counts["requested"] += 1
         if row.answered_at_ms is not None and row.is_complete and key not in complete:
             _minute(minutes, row, row.answered_at_ms).add_outcome(row)
-    return Changes(rows=list(rows.values()), minutes=minutes)
+    changed = {key: number for key, number in states.items() if number}
+    return Changes(rows=list(rows.values()), minutes=minutes, states=changed)
 
 
 def read_action(payload_json: str) -> str | None:

@@ -13,6 +13,8 @@ from mabos.kafka.topics import Queue
 from mabos.streams.database import explain, live_schema, require_view
 from mabos.streams.places import Place
 
+_COUNT = "SELECT state, sum(tasks)::bigint FROM agent_states GROUP BY state HAVING sum(tasks) <> 0 ORDER BY state"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -67,7 +69,7 @@ def read_view_status(settings: Settings, cluster: Cluster) -> ViewStatus:
                     "SELECT topic, partition, next_offset, applied_at FROM partitions"
                 )
             }
-            counted = connection.execute("SELECT state, count(*) FROM tasks GROUP BY state ORDER BY state").fetchall()
+            counted = connection.execute(_COUNT).fetchall()
             (poisoned,) = connection.execute("SELECT count(*) FROM poisoned").fetchone() or (0,)
     except psycopg.Error as error:
         raise explain(settings, error) from error
