@@ -30,6 +30,7 @@ from mabos.gateway.operations import Operations, operation_routes
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
 from mabos.gateway.rates import Rates
+from mabos.gateway.records import record_routes
 from mabos.gateway.redrives import RedriveDesk, redrive_routes
 from mabos.gateway.replays import ReplayDoor, replay_routes
 from mabos.gateway.responses import Responses, TailFactory, open_tail
@@ -42,6 +43,7 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import AsyncTaskProducer
 from mabos.streams.letter_contents import LetterReader
+from mabos.streams.task_records import RecordReader
 from mabos.streams.view import AsyncTaskView
 
 _PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -178,6 +180,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
     app.include_router(event_routes(app.streams))
     app.include_router(operation_routes(operations))
     app.include_router(replay_routes(replays, limits))
+    app.include_router(record_routes(view, Queue(name=settings.queue), RecordReader(settings)))
     app.include_router(view_routes(view, Queue(name=settings.queue)))  # after those whose paths begin like its own
     app.include_router(caller_routes())
     app.include_router(redrive_routes(redrives, Queue(name=settings.queue), limits))
