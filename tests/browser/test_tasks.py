@@ -125,6 +125,8 @@ def test_a_task_tells_all_that_happened_to_it(page: Page, console: Console) -> N
     payload.get_by_text("Raw", exact=True).click()
     expect(payload).to_contain_text('"number": 9007199254740993')
     expect(page.get_by_role("region", name="Task", exact=True)).to_contain_text("mabos.")
+    expect(page.get_by_role("region", name="Request", exact=True)).to_contain_text(", version 1")
+    expect(page.get_by_role("region", name="Outcome", exact=True)).to_contain_text(", version 1")
     children = page.get_by_role("region", name="Sent by its handler")
     expect(children).to_contain_text("completed")
     page.screenshot(path=console.shots / "task.png")

@@ -207,6 +207,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, dict[str, Any]]] = {
     ("get", "/api/events"): (Scope.TASKS_READ, {"params": {"agent_id": "mail"}}),
     ("get", "/api/tasks"): (Scope.TASKS_READ, {}),
     ("get", "/api/tasks/{task_id}"): (Scope.TASKS_READ, {}),
+    ("get", "/api/tasks/{task_id}/records"): (Scope.TASKS_READ, {}),
     ("get", "/api/agents"): (Scope.OPS_READ, {}),
     ("get", "/api/stats"): (
         Scope.OPS_READ,

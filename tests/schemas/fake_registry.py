@@ -51,6 +51,7 @@ class FakeRegistry:
         routes = {
             r"GET /subjects": self._list_subjects,
             r"GET /schemas/ids/(-?\d+)": self._get_schema,
+            r"GET /schemas/ids/(-?\d+)/versions": self._find_versions,
             r"GET /subjects/([^/]+)/versions": self._list_versions,
             r"GET /subjects/([^/]+)/versions/(\d+)": self._get_version,
             r"POST /subjects/([^/]+)": self._look_up,
@@ -69,6 +70,12 @@ class FakeRegistry:
     def _get_schema(self, _body: Any, schema_id: str) -> Answer:
         text = self.texts.get(int(schema_id))
         return NOT_FOUND["schema"] if text is None else (200, {"schema": text})
+
+    def _find_versions(self, _body: Any, schema_id: str) -> Answer:
+        if int(schema_id) not in self.texts:
+            return NOT_FOUND["schema"]
+        found = [(name, ids.index(int(schema_id)) + 1) for name, ids in self.subjects.items() if int(schema_id) in ids]
+        return 200, [{"subject": name, "version": version} for name, version in found]
 
     def _list_versions(self, _body: Any, subject: str) -> Answer:
         ids = self.subjects.get(subject)

@@ -140,6 +140,19 @@ def test_an_unregistered_schema_says_what_to_do(registry: SchemaRegistry) -> Non
     assert registry.history(SUBJECT) == []
 
 
+def test_a_schema_is_found_among_the_versions_of_a_subject(
+    fake: FakeRegistry, registry: SchemaRegistry, clock: Clock
+) -> None:
+    """One that stands under another subject, or nowhere, is no version; a registry that is away does not tell."""
+    fake.texts |= {1: TEXT, 2: TEXT + " "}
+    fake.subjects |= {SUBJECT: [1, 2], "other-value": [2]}
+    assert [registry.version(2, subject) for subject in (SUBJECT, "other-value", "none")] == [2, 1, None]
+    assert registry.version(7, SUBJECT) is None
+    fake.odd_answer = (503, "busy")
+    with pytest.raises(RegistryUnavailable):
+        registry.version(2, SUBJECT)
+
+
 def test_what_is_known_is_not_asked_again(fake: FakeRegistry, registry: SchemaRegistry) -> None:
     """Ids and schemas are asked for once."""
     fake.texts[1], fake.subjects[SUBJECT] = TEXT, [1]

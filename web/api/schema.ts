@@ -256,6 +256,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{task_id}/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Look at a task's records
+         * @description Its request and its outcome as they stand in the log: key, headers, and the schema they were written with.
+         */
+        get: operations["show_records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}": {
         parameters: {
             query?: never;
@@ -1216,6 +1236,45 @@ export interface components {
             status: "ready";
         };
         /**
+         * RecordHeader
+         * @description A header of a record, as it is.
+         */
+        RecordHeader: {
+            /**
+             * Value
+             * @example agent_1
+             */
+            value: string;
+            /**
+             * Encoding
+             * @description How the bytes are told: as text, or in base64 where they are none.
+             * @enum {string}
+             */
+            encoding: "utf-8" | "base64";
+            /**
+             * Name
+             * @example traceparent
+             */
+            name: string;
+        };
+        /**
+         * RecordText
+         * @description Bytes of a record.
+         */
+        RecordText: {
+            /**
+             * Value
+             * @example agent_1
+             */
+            value: string;
+            /**
+             * Encoding
+             * @description How the bytes are told: as text, or in base64 where they are none.
+             * @enum {string}
+             */
+            encoding: "utf-8" | "base64";
+        };
+        /**
          * RedriveApplied
          * @description What a redrive has published.
          */
@@ -1749,6 +1808,55 @@ export interface components {
              * @example mabos.tasks.responses:7:42
              */
             response: string | null;
+        };
+        /**
+         * TaskRecord
+         * @description A record of the log, but for its value.
+         */
+        TaskRecord: {
+            /**
+             * Position
+             * @description topic:partition:offset
+             * @example mabos.tasks.requests:7:42
+             */
+            position: string;
+            /** Stored At */
+            stored_at: string | null;
+            key: components["schemas"]["RecordText"] | null;
+            /** Headers */
+            headers: components["schemas"]["RecordHeader"][];
+            /**
+             * Size Bytes
+             * @description How long its value is.
+             * @example 74
+             */
+            size_bytes: number;
+            /**
+             * Schema Id
+             * @description The schema it was written with, as it says; null where it names none.
+             * @example 1
+             */
+            schema_id: number | null;
+            /**
+             * Schema Version
+             * @description Which version of the topic's schema that is; null where the registry does not tell.
+             * @example 1
+             */
+            schema_version: number | null;
+        };
+        /**
+         * TaskRecords
+         * @description The records of a task; null for one that is not there yet, or no more.
+         */
+        TaskRecords: {
+            request: components["schemas"]["TaskRecord"] | null;
+            /** @description Its outcome. */
+            response: components["schemas"]["TaskRecord"] | null;
+            /**
+             * Gone
+             * @description Which of them the log no more has.
+             */
+            gone: ("request" | "response")[];
         };
         /**
          * TaskReference
@@ -3588,6 +3696,113 @@ export interface operations {
                 };
             };
             /** @description The database is away: try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    show_records: {
+        parameters: {
+            query?: {
+                /** @description Of this agent. */
+                agent_id?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description The task. */
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskRecords"];
+                };
+            };
+            /** @description Who asks is not known: send `Authorization: Bearer KEY`. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks a scope, or may not reach the agent. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The view has no such task. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Several agents have a task of that name: say `agent_id`. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The log has none of its records any more. */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is refused; `errors` names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller asks too often: `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Something unexpected. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database is away, or the view is behind: try again. */
             503: {
                 headers: {
                     [name: string]: unknown;

@@ -7,6 +7,10 @@ import type { components } from "./schema";
 export type TaskSummary = components["schemas"]["TaskSummary"];
 export type TaskState = TaskSummary["state"];
 export type TaskPage = components["schemas"]["TaskPage"];
+export type TaskRecords = components["schemas"]["TaskRecords"];
+export type TaskRecord = components["schemas"]["TaskRecord"];
+export type RecordHeader = components["schemas"]["RecordHeader"];
+export type RecordText = components["schemas"]["RecordText"];
 export type CancelAccepted = components["schemas"]["CancelAccepted"];
 
 /** A task, as its id alone does not name it: several agents may have one of that id. */
@@ -108,6 +112,12 @@ export async function getTask(
     result: show("result", result),
     progress: show("progress", progress),
   };
+}
+
+/** The records of a task as they stand in the log. */
+export function getRecords({ taskId, agentId }: TaskName, signal: AbortSignal): Promise<TaskRecords> {
+  const params = { path: { task_id: taskId }, query: { agent_id: agentId } };
+  return ask(gateway().GET("/api/tasks/{task_id}/records", { params, signal }));
 }
 
 /** Say that a task is of no more use. Its outcome tells what came of that. */

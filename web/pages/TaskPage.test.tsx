@@ -1,9 +1,11 @@
 import { screen, waitFor, within } from "@testing-library/react";
 import { expect, test } from "vitest";
+import type { TaskRecords } from "../api/tasks";
 import { asEvent, json } from "../tests/gateway";
 import { show } from "../tests/show";
-import { giveLists, giveTask, makeTask, QUEUED, queryOf } from "../tests/tasks";
+import { giveLists, giveRecords, giveTask, makeTask, QUEUED, queryOf, RECORD } from "../tests/tasks";
 
+const NO_RECORDS: TaskRecords = { request: null, response: null, gone: ["response"] };
 const region = (name: string) => within(screen.getByRole("region", { name }));
 const steps = () =>
   region("Timeline")
@@ -13,11 +15,16 @@ const steps = () =>
 /** The page of a task, before a gateway that a test has prepared. */
 async function open(
   give: Parameters<typeof giveTask>[1],
-  { path = "/tasks/agent_1/task-1", children = [] as ReturnType<typeof makeTask>[] } = {},
+  {
+    path = "/tasks/agent_1/task-1",
+    children = [] as ReturnType<typeof makeTask>[],
+    records = undefined as TaskRecords | undefined,
+  } = {},
 ) {
   const shown = await show(path, (gateway) => {
     giveLists(gateway, (query) => ({ tasks: query.has("parent_task_id") ? children : [] }));
     giveTask(gateway, give);
+    if (records) giveRecords(gateway, 200, records);
   });
   await screen.findByRole("region", { name: "Timeline" });
   return shown;
@@ -43,6 +50,36 @@ test("a task tells when it waited and ran, what was asked and answered, where it
   const children = await screen.findByRole("region", { name: "Sent by its handler" });
   expect(within(children).getByRole("link").getAttribute("href")).toBe("/tasks/other/task-7");
   expect(screen.queryByRole("button", { name: "Cancel" })).toBeNull();
+});
+
+test("its records are told as they stand in the log: headers, key, schema", async () => {
+  const { gateway } = await open(() => ({ task: makeTask(1) }), { records: { ...NO_RECORDS, request: RECORD } });
+  const request = within(await screen.findByRole("region", { name: "Request" }));
+  expect(request.getByText("id 1, version 3")).toBeTruthy();
+  const rows = within(request.getByRole("table")).getAllByRole("row");
+  expect(rows.map((row) => row.textContent)).toEqual(["HeaderValue", "traceparent00-0af7", "rawAP8=base64"]);
+  expect(screen.getByRole("region", { name: "Outcome" }).textContent).toContain("The log no more has it");
+  const asked = gateway.asked.find(({ url }) => url.includes("/records"));
+  expect(asked?.url).toBe("/api/tasks/task-1/records?agent_id=agent_1");
+});
+
+test("records that retention took are said to be gone; a registry and a log that do not tell, too", async () => {
+  const old = { ...RECORD, schema_version: null, headers: [], key: null };
+  await open(() => ({ task: makeTask(1, QUEUED) }), { records: { ...NO_RECORDS, request: old } });
+  const request = within(await screen.findByRole("region", { name: "Request" }));
+  expect(request.getByText("id 1, version not known")).toBeTruthy();
+  expect(request.getAllByText("none")).toHaveLength(2);
+  expect(screen.queryByRole("region", { name: "Outcome" })).toBeNull();
+});
+
+test("one whose records are all gone says so, and an error is no reason to hide the rest", async () => {
+  const { gateway, user } = await open(() => ({ task: makeTask(1) }));
+  const records = within(await screen.findByRole("region", { name: "Records" }));
+  await user.click(await records.findByRole("button", { name: "Try again" }));
+  expect(await records.findByText(/All else on this page/)).toBeTruthy();
+  giveRecords(gateway, 410, { detail: "the log no more has them" });
+  await user.click(await records.findByRole("button", { name: "Try again" }));
+  expect(await records.findByText(/none of its records any more/)).toBeTruthy();
 });
 
 test("one without an outcome is followed, and read again as soon as there is one", async () => {

@@ -7,6 +7,7 @@ import { JsonCard } from "../components/JsonCard";
 import { Page } from "../components/Page";
 import { RelatedTasks } from "../components/RelatedTasks";
 import { TaskFacts } from "../components/TaskFacts";
+import { TaskRecords } from "../components/TaskRecords";
 import { TaskTimeline } from "../components/TaskTimeline";
 import { TimesChoice } from "../components/TimesChoice";
 import { Trouble } from "../components/Trouble";
@@ -53,6 +54,7 @@ function ShownTask({ name, position }: { name: TaskName; position: string | unde
             ) : (
               <JsonCard name="Result" text={isEmpty(task) ? null : task.result} none="It has no result." />
             )}
+            <TaskRecords task={task.summary} />
           </div>
         </div>
       )}

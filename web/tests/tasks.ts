@@ -1,7 +1,7 @@
 /** Tasks as the gateway's view gives them. */
 
 import type { ServerResponse } from "node:http";
-import type { TaskSummary } from "../api/tasks";
+import type { TaskRecord, TaskSummary } from "../api/tasks";
 import { type Asked, type FakeGateway, json } from "./gateway";
 
 export const BEGAN = Date.parse("2030-01-01T12:00:00Z");
@@ -67,6 +67,27 @@ export function giveLists(
     if (!/^\/api\/tasks(\?|$)/.test(asked.url)) return before(asked, response);
     json(response, 200, { cursor: null, searched_to: null, ...give(queryOf(asked)) });
   };
+}
+
+/** A record of the log, with a header of each kind. */
+export const RECORD: TaskRecord = {
+  position: "mabos.tasks.requests:4:1",
+  stored_at: "2030-01-01T12:00:01Z",
+  key: { value: "agent_1", encoding: "utf-8" },
+  headers: [
+    { name: "traceparent", value: "00-0af7", encoding: "utf-8" },
+    { name: "raw", value: "AP8=", encoding: "base64" },
+  ],
+  size_bytes: 74,
+  schema_id: 1,
+  schema_version: 3,
+};
+
+/** Have the gateway tell the records of a task. */
+export function giveRecords(gateway: FakeGateway, status: number, body: unknown): void {
+  const before = gateway.onGet;
+  gateway.onGet = (asked, response) =>
+    /^\/api\/tasks\/[^/]+\/records\?/.test(asked.url) ? json(response, status, body) : before(asked, response);
 }
 
 /** Have the gateway know one task; its payload and result are JSON as it stands there. */

@@ -31,6 +31,7 @@ from mabos.gateway.operations import Operations, operation_routes
 from mabos.gateway.problems import MEDIA_TYPE, add_problem_handlers
 from mabos.gateway.producer import LazyProducer, ProducerFactory
 from mabos.gateway.rates import Rates
+from mabos.gateway.records import record_routes
 from mabos.gateway.redrives import RedriveDesk, redrive_routes
 from mabos.gateway.replays import ReplayDoor, replay_routes
 from mabos.gateway.responses import Responses, TailFactory, open_tail
@@ -43,6 +44,7 @@ from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import AsyncTaskProducer
 from mabos.streams.letter_contents import LetterReader
+from mabos.streams.task_records import RecordReader
 from mabos.streams.view import AsyncTaskView
 
 _PROBLEM = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -189,6 +191,7 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
         event_routes(app.streams),
         operation_routes(operations),
         replay_routes(replays, limits),
+        record_routes(view, queue, RecordReader(settings)),
         view_routes(view, queue),  # after those whose paths begin like its own
         caller_routes(),
         redrive_routes(redrives, queue, limits),

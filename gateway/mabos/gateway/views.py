@@ -26,6 +26,7 @@ from mabos.streams.filters import TaskFilter
 from mabos.streams.inquiries import DEFAULT_LIMIT, find_tasks, list_agents, list_tasks, read_stats, wait_until
 from mabos.streams.references import Reference
 from mabos.streams.view import AsyncTaskView
+from mabos.streams.viewed_task import ViewedTask
 
 CATCH_UP_S = 5.0
 """How long a reader of its own writes waits for the view."""
@@ -36,11 +37,12 @@ VIEW_ANSWERS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "The database is away, or the view is behind: try again."},
 }
 """How a question to the view may be refused."""
-_TASK_ANSWERS: dict[int | str, dict[str, Any]] = {
+TASK_ANSWERS: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "The view has no such task."},
     409: {"model": Problem, "description": "Several agents have a task of that name: say `agent_id`."},
     **VIEW_ANSWERS,
 }
+"""How a question for one task may be refused."""
 
 _AGENT = Query(description="Of this agent.", min_length=1, max_length=MAX_ID_BYTES, examples=["agent_1"])
 AgentId = Annotated[str | None, _AGENT]
@@ -86,7 +88,7 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
     @router.get(
         "/tasks/{task_id:path}",
         response_model=WholeTask,
-        responses=_TASK_ANSWERS,
+        responses=TASK_ANSWERS,
         tags=["tasks"],
         summary="Look at a task",
     )
@@ -103,14 +105,7 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
         if position is not None and not await view.ask(wait_until(_read(position, queue), CATCH_UP_S)):
             behind = f"the view has not come to {position} within {CATCH_UP_S:g} s: try again"
             raise Refused(503, behind, headers={"Retry-After": "1"})
-        found = await view.ask(find_tasks(task_id, agent_id, agents=reach_of(caller)))
-        if not found:
-            raise Refused(404, "the view has no such task; one that was just accepted is there a moment later")
-        task, *namesakes = found
-        if namesakes:
-            agents = ", ".join(task.agent_id for task in found)
-            raise Refused(409, f"several agents have a task of that name: say agent_id, one of {agents}")
-        return show(task.to_json(queue))
+        return show((await find_one(view, task_id, agent_id, caller)).to_json(queue))
 
     @router.get("/agents", response_model=AgentPage, responses=VIEW_ANSWERS, tags=["operations"], summary="List agents")
     async def list_found_agents(
@@ -139,6 +134,22 @@ def view_routes(view: AsyncTaskView, queue: Queue) -> APIRouter:
         return show((await view.ask(read_stats(wanted, unit))).to_json())
 
     return router
+
+
+async def find_one(view: AsyncTaskView, task_id: str, agent_id: str | None, caller: Principal) -> ViewedTask:
+    """The task of that name that the caller may see.
+
+    Raises:
+        Refused: There is none (404), or several agents have one (409).
+    """
+    found = await view.ask(find_tasks(task_id, agent_id, agents=reach_of(caller)))
+    if not found:
+        raise Refused(404, "the view has no such task; one that was just accepted is there a moment later")
+    task, *namesakes = found
+    if namesakes:
+        agents = ", ".join(task.agent_id for task in found)
+        raise Refused(409, f"several agents have a task of that name: say agent_id, one of {agents}")
+    return task
 
 
 def reach_of(caller: Principal) -> tuple[str, ...] | None:

@@ -86,6 +86,13 @@ class SchemaIds(SchemaSource, Protocol):
         ...
 
 
+def schema_id_of(value: bytes | None) -> int | None:
+    """The schema that a record says it was written with; None for one without a schema registry's header."""
+    if value is None or len(value) < HEADER_BYTES or value[:1] != MAGIC:
+        return None
+    return int.from_bytes(value[1:HEADER_BYTES])
+
+
 def subject_of(topic: str) -> str:
     """The registry's subject for the values of a topic (Confluent's TopicNameStrategy)."""
     return f"{topic}-value"

@@ -169,6 +169,25 @@ class SchemaRegistry:
         self._store.keep(schema_id, text)
         return text
 
+    def version(self, schema_id: int, subject: str) -> int | None:
+        """Which version of a subject a schema is; None if it is none of it.
+
+        Raises:
+            RegistryError: The registry refuses the look-up.
+            RegistryUnavailable: The registry does not answer.
+        """
+        try:
+            found = self._call(
+                lambda client: [(one.subject, one.version) for one in client.get_schema_versions(schema_id)]
+            )
+        except SchemaRegistryError as error:
+            if _is_not_found(error):
+                return None
+            raise RegistryError(
+                f"schema {schema_id}: the registry refused the look-up: {error.error_message}"
+            ) from error
+        return next((version for name, version in found if name == subject), None)
+
     def history(self, subject: str) -> list[tuple[str, dict[str, Any]]]:
         """Name and schema of each version of a subject, oldest first; empty for a new subject.
 

@@ -16,7 +16,7 @@ from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.schemas.codec import HEADER_BYTES, MAGIC, REQUEST, Codec
+from mabos.schemas.codec import REQUEST, Codec, schema_id_of
 from mabos.schemas.errors import DecodeError, RegistryError
 from mabos.schemas.events import TaskRequest
 from mabos.streams.letter_rows import Letter, split_headers
@@ -83,14 +83,13 @@ class LetterReader:
             return {"stack": None, "headers": [], "key": None, "payload": None, "raw": None, "schema_id": None}
         kept, own = split_headers(letter.headers)
         stack, value = dict(own).get(STACK), letter.value or b""
-        is_framed = len(value) >= HEADER_BYTES and value[:1] == MAGIC
         return {
             "stack": None if stack is None else _show(stack),
             "headers": [{"name": name, "value": _show(data)} for name, data in kept],
             "key": None if letter.key is None else _show(letter.key),
             "payload": self._read_payload(letter.value),
             "raw": None if letter.value is None else base64.b64encode(value).decode(),
-            "schema_id": int.from_bytes(value[1:HEADER_BYTES]) if is_framed else None,
+            "schema_id": schema_id_of(value),
         }
 
     def _read_payload(self, value: bytes | None) -> Any:  # noqa: ANN401 - it is JSON

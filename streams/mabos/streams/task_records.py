@@ -1,0 +1,94 @@
+"""The records of a task as they stand in the log: what the view does not keep, such as headers and schema."""
+
+from __future__ import annotations
+
+import base64
+from contextlib import closing
+from typing import Any
+
+from confluent_kafka import Message
+
+from mabos.consumers.errors import BeyondRetention
+from mabos.consumers.log import read_log
+from mabos.kafka.admin import Cluster
+from mabos.kafka.clients import open_registry
+from mabos.kafka.headers import headers_of
+from mabos.kafka.position import Position
+from mabos.kafka.settings import Settings
+from mabos.schemas.codec import schema_id_of, subject_of
+from mabos.schemas.errors import RegistryError
+from mabos.schemas.fields import from_ms
+from mabos.schemas.registry import SchemaRegistry
+from mabos.streams.viewed_task import show_time
+
+_ANSWER_S = 5.0
+
+
+class RecordReader:
+    """Reads single records, each with a client of its own: they are looked at one by one. From any thread.
+
+    Args:
+        settings: Where Kafka and the registry are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._registry: SchemaRegistry | None = None
+        self._versions: dict[tuple[str, int], int] = {}
+
+    def read(self, position: Position) -> dict[str, Any]:
+        """The JSON shape of the record at a position; its schema's version is null where the registry does not tell.
+
+        Raises:
+            BeyondRetention: The log no more has it.
+            BrokerUnavailable: No broker answers.
+            TopicsDiffer: There is no such topic.
+        """
+        topic, partition, offset = position
+        cluster = Cluster(self._settings, timeout_s=_ANSWER_S)  # a reader would wait for long
+        begin = cluster.begin_offsets(topic).get(partition, 0)
+        end = cluster.end_offsets(topic).get(partition, 0)
+        if not begin <= offset < end:  # also of a log that began anew
+            raise BeyondRetention(position, begin)
+        bounds = ({partition: offset}, {partition: offset + 1})
+        with closing(read_log(self._settings, topic, *bounds, on_gone=lambda *_: None)) as records:
+            message = next(records, None)
+        if message is None:
+            raise BeyondRetention(position, begin)
+        return self._show(position, message)
+
+    def _show(self, position: Position, message: Message) -> dict[str, Any]:
+        key, value = message.key(), message.value()
+        schema_id = schema_id_of(value)
+        return {
+            "position": str(position),
+            "stored_at": show_time(from_ms(message.timestamp()[1])),
+            "key": None if key is None else show_bytes(key),
+            "headers": [{"name": name} | show_bytes(data) for name, data in headers_of(message)],
+            "size_bytes": len(value or b""),
+            "schema_id": schema_id,
+            "schema_version": None if schema_id is None else self._find_version(schema_id, subject_of(position.topic)),
+        }
+
+    def _find_version(self, schema_id: int, subject: str) -> int | None:
+        """A version once known stays what it is."""
+        known = self._versions.get((subject, schema_id))
+        if known is not None:
+            return known
+        try:
+            if self._registry is None:
+                self._registry = open_registry(self._settings)
+            version = self._registry.version(schema_id, subject)
+        except RegistryError:
+            return None
+        if version is not None:
+            self._versions[subject, schema_id] = version
+        return version
+
+
+def show_bytes(data: bytes) -> dict[str, str]:
+    """Bytes as text, or as base64 where they are none."""
+    try:
+        return {"value": data.decode(), "encoding": "utf-8"}
+    except UnicodeDecodeError:
+        return {"value": base64.b64encode(data).decode(), "encoding": "base64"}
