@@ -6,12 +6,15 @@ import time
 from typing import Any
 
 import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from mabos.consumers import AgentGroup, Task, WorkerLimits
+from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.schemas import Status
+from mabos.schemas import REQUEST, Codec, Status, TaskRequest
 from mabos.streams import Auditor, AuditRange, AuditReport, Finding
 from tests.support.judge import send_tasks, wait_until_committed
 from tests.support.planting import Planter
@@ -34,7 +37,7 @@ def audit(settings: Settings, **asked: Any) -> AuditReport:
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_a_healthy_run_holds(settings: Settings, delivery: Any) -> None:
-    """Progress, failures and a task sent twice included; the ends of transactions are told as holes, not as losses."""
+    """Progress, failures and a task sent twice included; the ends of transactions are told as such, not as losses."""
     agents = AgentGroup(f"audited-{settings.queue}")
 
     @agents.on_task_request()
@@ -52,7 +55,8 @@ def test_a_healthy_run_holds(settings: Settings, delivery: Any) -> None:
     assert report.outcomes == {Status.COMPLETED: 200}
     read = report.topics[Queue(name=settings.queue).responses]
     assert read.records >= 400
-    assert bool(read.holes) == (delivery == "exactly-once")
+    assert bool(read.marks) == (delivery == "exactly-once")
+    assert read.compacted == 0
 
 
 def found(report: AuditReport) -> dict[Finding, list[tuple[int, int]]]:
@@ -104,3 +108,43 @@ def test_tasks_on_their_way_are_open(settings: Settings, planter: Planter) -> No
     planter.ask(4, ("b", "young"))
     assert audit(settings, grace_s=600).open == 2
     assert found(audit(settings)) == {Finding.UNANSWERED: [(4, 0)]}
+
+
+def test_a_request_that_nobody_buried_is_found(settings: Settings, planter: Planter) -> None:
+    """What holds no event, or stands under a foreign key, needs a dead letter that names its position."""
+    queue = Queue(name=settings.queue)
+    codec = Codec.for_topic(REQUEST, queue.requests, open_registry(settings))
+    foreign = codec.encode(TaskRequest(agent_id="a", task_id="4", payload_json="{}"))
+    producer = Producer(librdkafka_config(settings, "producer"))
+    for key, value in ((b"a", b"junk"), (b"a", b"more junk"), (b"b", foreign)):
+        producer.produce(queue.requests, value, key, 3)
+    origin = Position(queue.requests, 3, 4)
+    headers: list[tuple[str, bytes]] = [("mabos-error-code", b"not_avro"), ("mabos-origin", str(origin).encode())]
+    producer.produce(queue.dead_letters, b"more junk", b"a", 3, headers=headers)
+    assert producer.flush(30) == 0
+    report = audit(settings)
+    assert found(report) == {Finding.LOST: [(3, 3), (3, 5)]}
+    assert report.places[Finding.LOST][0] == Position(queue.requests, 3, 3)
+    assert not report.holds
+    assert audit(settings, grace_s=600).open == 2
+    assert audit(settings, partitions={4}).holds
+
+
+def test_what_is_no_record_is_told_apart(settings: Settings, planter: Planter) -> None:
+    """Aborted records, the ends of transactions, and what retention took."""
+    topic = Queue(name=settings.queue).requests
+    producer = Producer(librdkafka_config(settings, "producer") | {"transactional.id": f"planted-{settings.queue}"})
+    producer.init_transactions(30)
+    for end in (producer.abort_transaction, producer.commit_transaction):
+        producer.begin_transaction()
+        for _ in range(3):
+            producer.produce(topic, b"junk", b"a", 6)
+        producer.flush(30)
+        end(30)
+    read = audit(settings).topics[topic]
+    assert (read.records, read.unreadable, read.aborted, read.marks, read.expired) == (6, 3, 3, 2, 0)
+    admin = AdminClient(librdkafka_config(settings, "admin"))
+    for done in admin.delete_records([TopicPartition(topic, 3, 2)]).values():
+        done.result()
+    read = audit(settings).topics[topic]
+    assert (read.records, read.aborted, read.marks, read.compacted, read.expired) == (4, 3, 2, 0, 2)

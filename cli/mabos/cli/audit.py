@@ -99,7 +99,9 @@ def _print_report(report: AuditReport, kinds: tuple[Finding, ...], output: Outpu
                 "records": read.records,
                 "unreadable": read.unreadable,
                 "expired": read.expired,
-                "holes": read.holes,
+                "aborted": read.aborted,
+                "marks": read.marks,
+                "compacted": read.compacted,
             }
             for topic, read in report.topics.items()
         }
@@ -120,9 +122,11 @@ def _print_notes(report: AuditReport, kinds: tuple[Finding, ...], shown: int) ->
         if read.expired:
             print_note(f"{topic}: the oldest {read.expired} records have expired, and were not read")
         if read.unreadable:
-            print_note(f"{topic}: {read.unreadable} records hold no event; such requests are in the dead letters")
-        if read.holes:
-            print_note(f"{topic}: {read.holes} offsets gave no record: ends of transactions, aborted, or compacted")
+            print_note(f"{topic}: {read.unreadable} records hold no event; such requests belong into the dead letters")
+        if read.aborted or read.marks:
+            print_note(f"{topic}: {read.aborted} records were aborted, {read.marks} offsets are ends of transactions")
+        if read.compacted:
+            print_note(f"{topic}: {read.compacted} offsets were compacted, or are ends of transactions")
     if report.unjudged:
         print_note("not judged: the other half may have expired, or may stand outside of what was read")
     violations = _count(report, kinds)

@@ -28,6 +28,7 @@ def read_log(
     *,
     on_gone: OnGone | None = None,
     fetch_bytes: int | None = None,
+    is_committed: bool = True,
 ) -> Generator[Message, None, None]:
     """The records of a topic between two sets of offsets, each partition in its order, without a consumer group.
 
@@ -40,6 +41,7 @@ def read_log(
             meanwhile; reading goes on with the oldest record there is. None to pass over it in silence.
         fetch_bytes: How much to fetch of a partition at a time, as compressed as it is; at least one batch comes. None
             for librdkafka's 1 MiB. What is fetched is held unpacked, so this bounds memory.
+        is_committed: Whether to leave out the records of transactions that were aborted.
 
     Raises:
         BrokerUnavailable: No record came for 30 s.
@@ -51,6 +53,8 @@ def read_log(
     config = librdkafka_config(settings, "reader", client_id="mabos-log")
     if on_gone is not None:
         config["auto.offset.reset"] = "error"  # the default jumps to the oldest record, and says nothing
+    if not is_committed:
+        config["isolation.level"] = "read_uncommitted"
     if fetch_bytes is not None:
         config |= {"max.partition.fetch.bytes": fetch_bytes, "queued.max.messages.kbytes": _QUEUED_KIB}
     consumer = Consumer(config)

@@ -45,6 +45,8 @@ class Finding(StrEnum):
     """A response in another partition than its request, where whoever takes the partition over would not see it."""
     DISORDERED = "disordered"
     """A request of a task that ran, and whose outcome came after that of a later request to the same agent that ran."""
+    LOST = "lost"
+    """A request that holds no event, and of which there is no dead letter."""
     SUPERSEDED = "superseded"
     """A terminal response after the outcome: it counts for nothing, and breaks no promise unless one is strict."""
 

@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from math import inf
 from typing import Any
 
+from confluent_kafka import Message
+
 from mabos.consumers.log import read_log
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import open_registry
+from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.schemas.codec import REQUEST, RESPONSE, Codec
 from mabos.schemas.errors import DecodeError
 from mabos.schemas.registry import SchemaRegistry
-from mabos.streams.audit import ASKED, NO_DEADLINE, Entry, Finding, Scope, kind_of
+from mabos.streams.audit import ASKED, NO_DEADLINE, Entry, Finding, Scope, Tally, kind_of
+from mabos.streams.burials import buried, find_lost, unreadable
+from mabos.streams.gaps import Gap, Gaps, count_within, span
+from mabos.streams.letter_rows import find_origin
 from mabos.streams.matching import Progress, match
 from mabos.streams.report import AuditReport, Findings, TopicCounts
 from mabos.streams.spill import Spill, require_space
@@ -118,14 +124,31 @@ class Auditor:
         requests = self._find_stretch(cluster, self._queue.requests, until_ms=self._asked.until_ms)
         require_space(max(requests.offsets, responses.offsets))
         buckets = min(_MAX_BUCKETS, 1 + max(requests.offsets, responses.offsets) // self._bucket_tasks)
-        with Spill(buckets) as spill:
-            for entry in self._read_requests(requests):
+        with Spill(buckets) as spill, Spill(buckets) as burials:
+            for entry in self._read_requests(requests, burials):
                 spill.add(entry)
             for entry in self._read_responses(responses):
                 spill.add(entry)
             scope = self._find_scope(now_ms, waiting, requests, responses)
             tally = match(spill, scope, self._findings.take, self._on_progress)
+            if self._counts[requests.topic].unreadable and self._asked.tasks is None:  # else there is nobody to bury
+                self._match_letters(cluster, burials, scope, tally)
             return self._findings.report(tally, self._counts)
+
+    def _match_letters(self, cluster: Cluster, burials: Spill, scope: Scope, tally: Tally) -> None:
+        """Find the requests that hold no event and have no dead letter, either."""
+        letters = self._find_stretch(cluster, self._queue.dead_letters, until_ms=None, reach_back=_LEDGER_WINDOW)
+        first_ms: dict[int, int] = {}
+        for message in self._read_all(letters, "reading dead letters"):
+            partition, at_ms = message.partition() or 0, message.timestamp()[1]
+            first_ms.setdefault(partition, at_ms)
+            origin = find_origin(headers_of(message))
+            if origin is not None and origin.topic == self._queue.requests:
+                burials.add(buried(origin.partition, origin.offset, at_ms))
+        letters_scope = replace(scope, answers_since_ms=_find_first(letters, first_ms))
+        for entries in burials.buckets():
+            for found in find_lost(entries, letters_scope, tally):
+                self._findings.take(found)
 
     def _find_waiting(self, cluster: Cluster, group: str) -> dict[int, int]:
         cluster.describe_group(group)  # says so if there is none; its offsets would just be missing
@@ -146,9 +169,9 @@ class Auditor:
         policy = cluster.describe_topics([topic])[topic].config.get("cleanup.policy", "")
         return _Stretch(topic, oldest, begin, end, is_compacted="compact" in policy)
 
-    def _read_requests(self, stretch: _Stretch) -> Iterator[Entry]:
+    def _read_requests(self, stretch: _Stretch, burials: Spill) -> Iterator[Entry]:
         codec = Codec.for_topic(REQUEST, stretch.topic, self._registry)
-        for event, at_ms, offset, partition in self._read(stretch, codec, "reading requests"):
+        for event, at_ms, offset, partition in self._read(stretch, codec, "reading requests", burials):
             deadline_ms = NO_DEADLINE if event.deadline_ms is None else event.deadline_ms
             yield _key(event.agent_id, event.task_id), deadline_ms, at_ms, offset, partition, ASKED
 
@@ -159,49 +182,85 @@ class Auditor:
             kind = kind_of(event.status, has_run=event.started_at_ms is not None)
             yield _key(event.agent_id, event.task_id), _lane(event.agent_id), at_ms, offset, partition, kind
 
-    def _read(self, stretch: _Stretch, codec: Codec[Any], step: str) -> Iterator[tuple[Any, int, int, int]]:
-        """Each event that is wanted, with the time, offset and partition of its record."""
-        tasks, total = self._asked.tasks, stretch.offsets
-        records = unreadable = 0
-        for message in read_log(self._settings, stretch.topic, stretch.begin, stretch.end, fetch_bytes=_FETCH_BYTES):
-            if records % _REPORT_RECORDS == 0:
-                self._on_progress(step, records, total)
-            records += 1
+    def _read(
+        self, stretch: _Stretch, codec: Codec[Any], step: str, burials: Spill | None = None
+    ) -> Iterator[tuple[Any, int, int, int]]:
+        """Each event that is wanted, with the time, offset and partition of its record; what holds none is noted."""
+        tasks, unreadable_records = self._asked.tasks, 0
+        for message in self._read_all(stretch, step):
+            place = message.timestamp()[1], message.offset() or 0, message.partition() or 0
             try:
                 event = codec.decode(message.value())
             except DecodeError:
-                unreadable += 1
-                continue
-            if stretch.topic == self._queue.requests and message.key() != event.agent_id.encode():
-                unreadable += 1  # no task, whatever ids it bears: a worker buries it
-                continue
-            if tasks is None or (event.agent_id, event.task_id) in tasks:
-                yield event, message.timestamp()[1], message.offset() or 0, message.partition() or 0
+                event = None
+            # under another key it is no task, whatever ids it bears: a worker buries it
+            if event is None or (burials is not None and message.key() != event.agent_id.encode()):
+                unreadable_records += 1
+                if burials is not None:
+                    burials.add(unreadable(place[2], place[1], place[0]))
+            elif tasks is None or (event.agent_id, event.task_id) in tasks:
+                yield event, *place
+        self._counts[stretch.topic] = replace(self._counts[stretch.topic], unreadable=unreadable_records)
+
+    def _read_all(self, stretch: _Stretch, step: str) -> Iterator[Message]:
+        """Each record of a stretch; in the end it is counted what there was, and what was not."""
+        gaps, total = Gaps(stretch.begin, stretch.end), stretch.offsets
+        records = aborted = 0
+        for message in read_log(
+            self._settings,
+            stretch.topic,
+            stretch.begin,
+            stretch.end,
+            on_gone=gaps.pass_gone,
+            fetch_bytes=_FETCH_BYTES,
+        ):
+            if records % _REPORT_RECORDS == 0:
+                self._on_progress(step, records, total)
+            records += 1
+            gaps.pass_record(message.partition() or 0, message.offset() or 0)
+            if gaps.is_full:
+                aborted += self._count_aborted(stretch.topic, gaps.take())
+            yield message
+        gaps.finish()
+        aborted += self._count_aborted(stretch.topic, gaps.take())
         self._on_progress(step, total, total)
+        unseen = gaps.offsets - aborted
         self._counts[stretch.topic] = TopicCounts(
             records=records,
-            unreadable=unreadable,
-            expired=sum(stretch.oldest[partition] for partition in stretch.end),
-            holes=total - records,
+            expired=sum(stretch.oldest[partition] for partition in stretch.end) + gaps.gone,
+            aborted=aborted,
+            marks=0 if stretch.is_compacted else unseen,
+            compacted=unseen if stretch.is_compacted else 0,
         )
+
+    def _count_aborted(self, topic: str, gaps: list[Gap]) -> int:
+        """How many records readers of all records find in gaps."""
+        begin, end = span(gaps)
+        messages = read_log(self._settings, topic, begin, end, fetch_bytes=_FETCH_BYTES, is_committed=False)
+        return count_within(gaps, ((message.partition() or 0, message.offset() or 0) for message in messages))
 
     def _find_scope(self, now_ms: int, waiting: Mapping[int, int], requests: _Stretch, responses: _Stretch) -> Scope:
         asked = self._asked
-        answers_since_ms: dict[int, float] = {}
-        for partition in responses.end:
-            if responses.is_compacted:
-                answers_since_ms[partition] = inf
-            elif responses.begin[partition] > 0 and responses.begin[partition] == responses.oldest[partition]:
-                answers_since_ms[partition] = self._first_ms.get(partition, inf)
         return Scope(
             now_ms=now_ms,
             grace_ms=round(asked.grace_s * 1000),
             since_ms=-inf if asked.since_ms is None else asked.since_ms,
             until_ms=inf if asked.until_ms is None else asked.until_ms,
             complete={part for part in requests.end if requests.begin[part] == 0 and not requests.is_compacted},
-            answers_since_ms=answers_since_ms,
+            answers_since_ms=_find_first(responses, self._first_ms),
             waiting_from=waiting,
         )
+
+
+def _find_first(answers: _Stretch, first_ms: Mapping[int, int]) -> dict[int, float]:
+    """Of a partition whose oldest answers are gone: since when they are there."""
+    since_ms: dict[int, float] = {}
+    for partition in answers.end:
+        if answers.is_compacted:
+            since_ms[partition] = inf
+        elif answers.begin[partition] > 0 and answers.begin[partition] == answers.oldest[partition]:
+            since_ms[partition] = first_ms.get(partition, inf)
+    return since_ms
 
 
 def _key(agent_id: str, task_id: str) -> bytes:

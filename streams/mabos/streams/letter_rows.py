@@ -111,6 +111,13 @@ def split_headers(headers: Headers) -> tuple[Headers, Headers]:
     return headers[:begin], [header for header in headers[begin:] if header[0] in LETTER_HEADERS]
 
 
+def find_origin(headers: Headers) -> Position | None:
+    """Where the request of a letter stands; None where that is not told."""
+    own = dict(split_headers(headers)[1])
+    text = _read_origin(_read_text(own, "mabos-origin", _MAX_ORIGIN_CHARS))
+    return None if text is None else Position.parse(text)
+
+
 def name_cause(code: str, action: str | None, message: str) -> str:
     """The name of what letters of one cause have in common: 16 hex digits.
 

@@ -10,10 +10,10 @@ from mabos.kafka.position import Position
 from mabos.schemas.events import Status
 from mabos.streams.audit import Finding, Found, Tally
 
-VIOLATIONS = (Finding.UNANSWERED, Finding.UNASKED, Finding.MISPLACED, Finding.DISORDERED)
+VIOLATIONS = (Finding.UNANSWERED, Finding.UNASKED, Finding.MISPLACED, Finding.DISORDERED, Finding.LOST)
 """What breaks a promise."""
 
-_OF_REQUESTS = (Finding.UNANSWERED, Finding.DISORDERED)
+_OF_REQUESTS = (Finding.UNANSWERED, Finding.DISORDERED, Finding.LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +25,13 @@ class TopicCounts:
     unreadable: int = 0
     """Those among them that hold no event: workers bury such requests as dead letters."""
     expired: int = 0
-    """Offsets before the oldest record that is still there: retention has taken them."""
-    holes: int = 0
-    """Offsets in between that gave no record: ends of transactions, what was aborted, or what compaction took."""
+    """Offsets before the oldest record that is still there, or was when it was read: retention has taken them."""
+    aborted: int = 0
+    """Offsets in between whose records were taken back with their transaction."""
+    marks: int = 0
+    """Those that are no records, but the ends of transactions."""
+    compacted: int = 0
+    """In a topic that is compacted, those of which nothing is to be seen: compaction took them, but for such marks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
