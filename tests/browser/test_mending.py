@@ -90,3 +90,26 @@ def test_a_replay_counts_first_and_then_publishes(page: Page, console: Console) 
     expect(listed.nth(1)).to_contain_text("reprocess")
     expect(listed.nth(2)).to_contain_text("inspect")
     page.screenshot(path=console.shots / "replay.png")
+
+
+def test_a_replay_takes_one_task_at_its_offset(page: Page, console: Console) -> None:
+    """The rows of the form are filled by keyboard; the replay says what it took, and counts that alone."""
+    tasks = [{"agent_id": "exact", "task_id": f"exact-{number}", "payload": {"action": "greet"}} for number in (1, 2)]
+    with httpx.Client(base_url=console.door.url, timeout=60) as client:
+        positions = [client.post("/api/tasks", json=task).json()["position"] for task in tasks]
+    _, partition, offset = positions[1].split(":")
+    page.goto("/replay")
+    form = page.get_by_role("form", name="New replay")
+    form.get_by_label("Task ID").fill("exact-2")
+    form.get_by_role("button", name="Add a partition").press("Enter")
+    for text in (partition, offset, offset):
+        page.keyboard.type(text)
+        page.keyboard.press("Tab")
+    expect(form.get_by_text("It ends before it begins.").first).to_be_visible()
+    assert find_violations(page) == []
+    page.screenshot(path=console.shots / "replay-offsets.png")
+    form.get_by_label("Before offset").fill(str(int(offset) + 1))
+    form.get_by_role("button", name="Count").click()
+    counts = page.get_by_role("region", name="Counts")
+    expect(counts.get_by_role("row").filter(has_text="greet")).to_contain_text("1", timeout=WAIT_MS)
+    expect(page.get_by_text("task exact-2, from").first).to_contain_text(f"partition {partition} from offset {offset}")

@@ -28,9 +28,11 @@ def traffic(console: Console) -> None:
 def test_the_overview_shows_what_is_there_and_leads_to_it(page: Page, console: Console) -> None:
     """Counts, charts and what waits; a stretch of a chart tells its own, and each number leads to its tasks."""
     console.go.clear()
-    task = {"agent_id": "slow", "payload": {"action": "hold"}}
-    assert httpx.post(f"{console.door.url}/api/tasks", json=task).status_code == 202
-    page.goto("/overview")
+    for payload in ({"action": "hold"}, {"action": "greet", "name": "Ada"}):  # the second waits for the first
+        task = {"agent_id": "slow", "payload": payload}
+        assert httpx.post(f"{console.door.url}/api/tasks", json=task).status_code == 202
+    page.goto("/")
+    page.wait_for_url("**/overview")
     waiting = page.locator(".tile").filter(has_text="Waiting now")
     expect(waiting.get_by_role("link")).to_have_text(re.compile(r"^[1-9]"), timeout=WAIT_MS)
     expect(page.get_by_role("region", name="Longest waiting").get_by_role("link", name="slow")).to_be_visible()
@@ -45,7 +47,10 @@ def test_the_overview_shows_what_is_there_and_leads_to_it(page: Page, console: C
     expect(page.get_by_role("region", name="Outcomes")).not_to_contain_text("so far")
     page.keyboard.press("Escape")
     expect(page.get_by_role("region", name="Outcomes")).to_contain_text("The last hour")
-    page.set_viewport_size({"width": 1280, "height": 960})
+    age = page.get_by_role("region", name="Backlog age")
+    expect(age.get_by_role("link")).to_have_text(re.compile(r"\d (m?s|min)"), timeout=WAIT_MS)
+    expect(age.get_by_role("link")).to_have_attribute("href", re.compile("since=.*until="))
+    page.set_viewport_size({"width": 1280, "height": 1240})
     page.get_by_text("15 min").click()
     page.wait_for_url("**/overview?window=15m")
     expect(page.locator(".tile").filter(has_text="Answered").get_by_role("link")).to_be_visible()

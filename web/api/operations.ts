@@ -7,10 +7,12 @@ import type { components } from "./schema";
 export type Agent = components["schemas"]["Agent"];
 type Traffic = components["schemas"]["Traffic"];
 
-/** The traffic of a window, whole and by its stretches; one without traffic is null. */
+type Part = Omit<components["schemas"]["StatsPart"], "begin">;
+
+/** The traffic of a window, whole and by its stretches; one without traffic and without samples is null. */
 export interface WindowTraffic {
   stretches: readonly Stretch[];
-  parts: readonly (Traffic | null)[];
+  parts: readonly (Part | null)[];
   total: Traffic;
 }
 
@@ -36,7 +38,7 @@ export async function readTraffic(name: WindowName, signal: AbortSignal): Promis
   };
   const stats = await ask(gateway().GET("/api/stats", { params: { query }, signal }));
   const lengthMs = (windowSeconds(name) * 1000) / stretches.length;
-  const parts: (Traffic | null)[] = stretches.map(() => null);
+  const parts: (Part | null)[] = stretches.map(() => null);
   for (const { begin, ...traffic } of stats.stretches) {
     const index = Math.floor((Date.parse(begin) - first) / lengthMs);
     if (index >= 0 && index < parts.length) parts[index] = traffic;

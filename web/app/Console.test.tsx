@@ -4,11 +4,14 @@ import { show } from "../tests/show";
 
 const heading = (name: string) => screen.findByRole("heading", { name, level: 1 });
 
-test("whoever comes in sees what happens", async () => {
-  await show("/");
+test("whoever comes in sees how it goes; each page has an address of its own", async () => {
+  const { user } = await show("/");
+  await heading("Overview");
+  expect(location.pathname).toBe("/overview");
+  expect(document.title).toBe("Overview · MABOS");
+  await user.click(screen.getByRole("link", { name: "Live" }));
   await heading("Live");
   expect(location.pathname).toBe("/live");
-  expect(document.title).toBe("Live · MABOS");
 });
 
 test("going to a page puts the focus on its heading, and its name into the tab", async () => {
@@ -45,8 +48,8 @@ test("an address that is none says so, and leads on", async () => {
   const { user } = await show("/nothing/here");
   await heading("There is no such page");
   expect(screen.getByText("/nothing/here")).toBeTruthy();
-  await user.click(within(screen.getByRole("main")).getByRole("link", { name: "Live" }));
-  await heading("Live");
+  await user.click(within(screen.getByRole("main")).getByRole("link", { name: "the overview" }));
+  await heading("Overview");
 });
 
 test("a chosen theme is kept, and the system's is none", async () => {

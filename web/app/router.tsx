@@ -19,7 +19,7 @@ const home = createRoute({
   getParentRoute: () => root,
   path: "/",
   beforeLoad: () => {
-    throw redirect({ to: "/live", replace: true });
+    throw redirect({ to: "/overview", replace: true });
   },
 });
 

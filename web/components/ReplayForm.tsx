@@ -7,8 +7,10 @@ import { useGatewayLook } from "../app/gateway";
 import { findIdFault } from "../text/ids";
 import { nameOutcome } from "../text/replays";
 import { toMoment } from "../text/span";
+import { findStretchFault, type StretchDraft, toStretches } from "../text/stretches";
 import { Choice } from "./Choice";
 import { Field } from "./Field";
+import { OffsetFields } from "./OffsetFields";
 import { type Span, SpanField } from "./SpanField";
 
 const KINDS = [
@@ -25,7 +27,9 @@ const DEADLINES = [
 interface Draft extends Span {
   kind: "inspect" | "reprocess";
   agent: string;
+  task: string;
   action: string;
+  stretches: readonly StretchDraft[];
   outcomes: readonly ReplayOutcome[];
   rate: string;
   deadlines: "drop" | "keep" | "shift";
@@ -34,7 +38,9 @@ interface Draft extends Span {
 const EMPTY: Draft = {
   kind: "inspect",
   agent: "",
+  task: "",
   action: "",
+  stretches: [],
   outcomes: [],
   rate: "200",
   deadlines: "drop",
@@ -95,6 +101,23 @@ export function ReplayForm() {
           />
         )}
       </Field>
+      <Field
+        label="Task ID"
+        isOptional
+        hint="Without one, tasks of every name."
+        fault={(draft.task !== "" && findIdFault(draft.task)) || refused.task_id}
+      >
+        {(control) => (
+          <input
+            {...control}
+            className="input code"
+            value={draft.task}
+            onChange={(event) => change({ task: event.target.value })}
+            autoComplete="off"
+            spellCheck={false}
+          />
+        )}
+      </Field>
       <Field label="Action" isOptional hint="Without one, tasks of each kind." fault={refused.action}>
         {(control) => (
           <input
@@ -110,6 +133,9 @@ export function ReplayForm() {
       </Field>
       <Group name="Stored">
         <SpanField since={draft.since} until={draft.until} onChange={({ since, until }) => change({ since, until })} />
+      </Group>
+      <Group name="Offsets of the requests">
+        <OffsetFields rows={draft.stretches} onChange={(stretches) => change({ stretches })} />
       </Group>
       <Group name="Outcome">
         {REPLAY_OUTCOMES.map((outcome) => (
@@ -176,8 +202,11 @@ function Group({ name, children }: { name: string; children: ReactNode }) {
 }
 
 /** Why it cannot be sent; null if it can. */
-function findFault({ agent, rate, kind, since, until }: Draft): string | null {
+function findFault({ agent, task, rate, kind, since, until, stretches }: Draft): string | null {
   if (agent !== "" && findIdFault(agent) !== null) return `The agent ID ${findIdFault(agent)}.`;
+  if (task !== "" && findIdFault(task) !== null) return `The task ID ${findIdFault(task)}.`;
+  const fault = stretches.map((row) => findStretchFault(row, stretches)).find((one) => one !== null);
+  if (fault) return fault;
   if (kind === "reprocess" && findRateFault(rate) !== null) return "The rate is no number of tasks.";
   if (since && until && Date.parse(since) >= Date.parse(until)) return "The time ends before it begins.";
   return null;
@@ -189,12 +218,16 @@ function findRateFault(rate: string): string | null {
 }
 
 /** What the gateway is asked for. `now` in ms since 1970. */
-function toWish({ kind, agent, action, outcomes, since, until, rate, deadlines }: Draft, now: number): ReplayWish {
-  const [from, to] = [toMoment(since, now), toMoment(until, now)];
+function toWish(draft: Draft, now: number): ReplayWish {
+  const { kind, agent, task, action, outcomes, rate, deadlines } = draft;
+  const [from, to] = [toMoment(draft.since, now), toMoment(draft.until, now)];
+  const partitions = toStretches(draft.stretches);
   return {
     kind,
     ...(agent === "" ? {} : { agent_id: agent }),
+    ...(task === "" ? {} : { task_id: task }),
     ...(action === "" ? {} : { action }),
+    ...(partitions.length === 0 ? {} : { partitions }),
     ...(outcomes.length === 0 ? {} : { statuses: [...outcomes] }),
     ...(from === undefined ? {} : { since: from }),
     ...(to === undefined ? {} : { until: to }),

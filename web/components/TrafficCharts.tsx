@@ -5,6 +5,7 @@ import { showCount, showMeasured } from "../text/numbers";
 import { OUTCOMES } from "../text/outcomes";
 import { countAxis, durationAxis } from "../text/scales";
 import { cutWindow, type Stretch, type WindowName, windowUnit } from "../text/windows";
+import { BacklogCharts } from "./BacklogCharts";
 import { Chart } from "./Chart";
 import type { Series } from "./ChartPlot";
 
@@ -20,7 +21,7 @@ const PERCENTILES = [
   { key: "p99", name: "p99", member: "p99_ms" },
 ] as const;
 
-/** What was answered, and how long that took, over a window. */
+/** What was answered, what waited, and how long both took, over a window. */
 export function TrafficCharts({ window, traffic }: TrafficChartsProps) {
   const stretches = traffic?.stretches ?? cutWindow(window, Date.now());
   const toSearch = (_: string, stretch: Stretch | null): TasksSearch => toTimes(window, stretch);
@@ -45,6 +46,7 @@ export function TrafficCharts({ window, traffic }: TrafficChartsProps) {
         toSearch={(state, stretch) => ({ state, ...toTimes(window, stretch) })}
         note={note}
       />
+      <BacklogCharts {...shared} traffic={traffic} />
       {(["wait", "run"] as const).map((kind) => (
         <Chart
           {...shared}

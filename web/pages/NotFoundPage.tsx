@@ -6,7 +6,7 @@ export function NotFoundPage() {
   return (
     <Page title="There is no such page">
       <p className="empty">
-        The console has nothing at <code>{location.pathname}</code>. Go to <Link to="/live">Live</Link>, or{" "}
+        The console has nothing at <code>{location.pathname}</code>. Go to <Link to="/overview">the overview</Link>, or{" "}
         <Link to="/create">create a task</Link>.
       </p>
     </Page>

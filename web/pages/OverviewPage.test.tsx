@@ -13,7 +13,10 @@ async function showOverview(path = "/overview") {
   const before = traffic({ completed: 30, failed: 2 }, durations);
   shown.gateway.onGet = ({ url }, response) => {
     if (url.startsWith("/api/stats")) {
-      const stretches = [{ begin: new Date(minute - MINUTE_MS).toISOString(), ...before }];
+      const stretches = [
+        { begin: new Date(minute - 2 * MINUTE_MS).toISOString(), ...traffic(), queued: 7, oldest_waiting_s: 90.5 },
+        { begin: new Date(minute - MINUTE_MS).toISOString(), ...before, queued: 0, oldest_waiting_s: 0 },
+      ];
       json(response, 200, { total: { ...before, requested: 36 }, stretches });
     } else {
       const oldest_waiting_at = new Date(Date.now() - 65_000).toISOString();
@@ -62,6 +65,23 @@ test("a chart tells each stretch to the keyboard and to a screen reader, and has
   expect(rows[1]?.textContent).toContain("30");
 });
 
+test("what waited is told over time, and leads to the tasks that were asked since the oldest of it", async () => {
+  await showOverview();
+  await screen.findByRole("link", { name: "36" });
+  const age = within(screen.getByRole("region", { name: "Backlog age" }));
+  const most = age.getByRole("link", { name: "1 min 31 s" });
+  const search = new URL(most.getAttribute("href") ?? "", location.href).searchParams;
+  const [since, until] = ["since", "until"].map((name) => Date.parse(search.get(name) ?? ""));
+  expect((until ?? 0) - (since ?? 0)).toBe(MINUTE_MS + 90_500); // its minute, and as long before as it had waited
+  const backlog = within(screen.getByRole("region", { name: "Backlog" }));
+  expect(backlog.getByRole("link", { name: "7" }).getAttribute("href")).toBe(most.getAttribute("href"));
+  const cursor = age.getByRole<HTMLInputElement>("slider", { name: /^Backlog age, how long the oldest had waited/ });
+  fireEvent.change(cursor, { target: { value: "58" } });
+  expect(cursor.getAttribute("aria-valuetext")).toContain("at most 0 ms");
+  fireEvent.change(cursor, { target: { value: "10" } });
+  expect(cursor.getAttribute("aria-valuetext")).toContain("at most –"); // not sampled is not nothing
+});
+
 test("the window is in the address, and figures of another one are not shown for it", async () => {
   const { user, gateway } = await showOverview();
   await screen.findByRole("link", { name: "36" });
@@ -76,6 +96,7 @@ test("nothing at all says so, and leads on", async () => {
   gateway.onGet = ({ url }, response) =>
     json(response, 200, url.startsWith("/api/stats") ? { total: traffic(), stretches: [] } : { agents: [] });
   expect(await screen.findAllByText(/Nothing was asked or answered in this time/)).toHaveLength(3);
+  expect(screen.getAllByText("What waits was not sampled in this time.")).toHaveLength(2);
   expect(await screen.findByText("No task waits.")).toBeTruthy();
   expect(screen.getByText("Nothing failed in this time.")).toBeTruthy();
 });

@@ -64,6 +64,44 @@ test("an inspection asks for what was chosen, and no more than an inspection may
   expect(JSON.parse(posts()[0]?.body ?? "")).toEqual({ kind: "inspect", agent_id: "billing", statuses: ["failed"] });
 });
 
+test("a task and stretches of partitions are asked for as they are typed, and checked", async () => {
+  const { user, posts } = await showReplays("/replay", { ...READY, kind: "inspect" });
+  const form = within(await screen.findByRole("form", { name: "New replay" }));
+  await user.type(form.getByLabelText(/^Task ID/), "task-7");
+  await user.selectOptions(form.getByRole("combobox"), "");
+  const add = form.getByRole("button", { name: "Add a partition" });
+  const count = form.getByRole("button", { name: "Count" });
+  const row = (number: number) => within(form.getByRole("group", { name: `Stretch ${number}` }));
+  await user.click(add);
+  expect(document.activeElement).toBe(row(1).getByLabelText("Partition"));
+  await user.keyboard("7{Tab}1200{Tab}1200");
+  expect(row(1).getByText("It ends before it begins.")).toBeTruthy();
+  expect(row(1).getByLabelText("Partition").getAttribute("aria-invalid")).toBe("true");
+  expect(count.getAttribute("aria-disabled")).toBe("true");
+  await user.keyboard("0");
+  expect(count.getAttribute("aria-disabled")).toBe("false");
+  await user.click(add);
+  await user.keyboard("07");
+  expect(row(2).getByText("Partition 7 is there twice.")).toBeTruthy();
+  await user.keyboard("{Backspace}{Backspace}8");
+  await user.click(add);
+  await user.click(add);
+  await user.type(row(4).getByLabelText("From offset"), "1");
+  expect(row(4).getByText("Which partition?")).toBeTruthy();
+  await user.click(form.getByRole("button", { name: "Remove stretch 4" }));
+  expect(document.activeElement).toBe(add);
+  await user.click(count); // the third row is empty: it means nothing
+  await screen.findByRole("heading", { name: "A replay" });
+  expect(JSON.parse(posts()[0]?.body ?? "")).toEqual({
+    kind: "inspect",
+    task_id: "task-7",
+    partitions: [
+      { partition: 7, begin: 1200, end: 12000 },
+      { partition: 8, begin: null, end: null },
+    ],
+  });
+});
+
 test("a reprocess has a rate that is one, and says that it publishes nothing yet", async () => {
   const { user, posts } = await showReplays("/replay", READY);
   const form = within(await screen.findByRole("form", { name: "New replay" }));

@@ -1,6 +1,7 @@
 /** Replays in words. Pure. */
 
 import type { Replay } from "../api/replays";
+import { nameStretchOf } from "./stretches";
 
 /** Which tasks it takes, in one line. */
 export function describeSelection({ selection, replays }: Pick<Replay, "selection" | "replays">): string {
@@ -13,7 +14,7 @@ export function describeSelection({ selection, replays }: Pick<Replay, "selectio
     statuses.length > 0 && statuses.map(nameOutcome).join(" or "),
     since !== null && `from ${moment(since)}`,
     until !== null && `until ${moment(until)}`,
-    partitions.length > 0 && `partitions ${partitions.map(({ partition }) => partition).join(", ")}`,
+    partitions.length > 0 && partitions.map(nameStretchOf).join(" and "),
     replays && "with those of other replays",
   ].filter((part) => part !== false);
   return parts.join(", ") || "all tasks of the log";
