@@ -161,9 +161,15 @@ def _encode(old: ReplayOf) -> bytes:
     return orjson.dumps({"agent_id": old.agent_id, "task_id": old.task_id, "position": str(old.position)})
 
 
-def read_redrive_of(headers: HeadersRead) -> ReplayOf | None:
-    """The dead-lettered task that the one with these headers does again; None if it does none, or nobody can tell."""
-    return _read_old(headers, REDRIVE_OF)
+def read_done_again(headers: HeadersRead, name: str, run_id: str) -> ReplayOf | None:
+    """The task that the one with these headers does again, if a certain run published it.
+
+    Args:
+        headers: The headers.
+        name: :data:`REPLAY` or :data:`REDRIVE`.
+        run_id: The replay, or the plan of the redrive.
+    """
+    return _read_old(headers, f"{name}-of") if dict(headers).get(name) == run_id.encode() else None
 
 
 def read_replay_of(headers: HeadersRead) -> ReplayOf | None:

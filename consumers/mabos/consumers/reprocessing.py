@@ -11,26 +11,21 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
-
-from confluent_kafka import KafkaError, Message
+from functools import partial
 
 from mabos.consumers.errors import InvalidReplay
 from mabos.consumers.history import History
-from mabos.consumers.lineage import REPLAY, ReplayOf, read_replay_of, replay_headers
-from mabos.consumers.log import read_log
+from mabos.consumers.lineage import REPLAY, ReplayOf, replay_headers
 from mabos.consumers.pace import Pace
 from mabos.consumers.past import PastTask
 from mabos.consumers.plans import ReplayPlan
 from mabos.consumers.replays import HistoryReplay, Progress
+from mabos.consumers.republishing import Republisher, find_republished
 from mabos.consumers.selection import Stretch
-from mabos.kafka.admin import Cluster
-from mabos.kafka.headers import headers_of
+from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.producers.errors import PublishFailed, RecordTooLarge
-from mabos.producers.publisher import Headers, Publisher, Record
-from mabos.producers.receipts import explain_failure
+from mabos.producers.errors import RecordTooLarge
 from mabos.schemas.codec import REQUEST, Codec
 from mabos.schemas.events import TaskRequest
 from mabos.schemas.registry import SchemaRegistry
@@ -89,15 +84,13 @@ class Reprocessing(HistoryReplay[Reprocessed]):
         if plan.queue != settings.queue:
             raise InvalidReplay(f"replay {plan.replay_id} is one of queue {plan.queue}, not {settings.queue}")
         self._settings, self._plan, self._is_dry = settings, plan, is_dry
-        self._topic = Queue(name=settings.queue).requests
-        self._codec = Codec.for_topic(REQUEST, self._topic, registry)
+        self._codec = Codec.for_topic(REQUEST, Queue(name=settings.queue).requests, registry)
         self._pace = Pace(rate)
         self._expected = expected
         self._tasks: Counter[str | None] = Counter()
         self._replays = self._before = self._stored = self._too_large = 0
         self._found: int | None = None
         self._may_publish: Callable[[], bool] = lambda: True
-        self._failure: PublishFailed | None = None
 
     @property
     def progress(self) -> Progress:
@@ -128,13 +121,8 @@ class Reprocessing(HistoryReplay[Reprocessed]):
         if self._is_dry:
             self._go_through(there, lambda _: True)
         else:
-            publisher = Publisher(self._settings, client_id="mabos-replay")
-            try:
-                self._go_through(there, lambda task: self._publish(publisher, task))
-            finally:
-                publisher.stop()
-        if self._failure is not None:
-            raise self._failure
+            with Republisher(self._settings, self._codec, client_id="mabos-replay") as republisher:
+                self._go_through(there, partial(self._publish, republisher))
         too_large = [f"{self._too_large} tasks are too large to be published again"] if self._too_large else []
         return Reprocessed(
             replay_id=self._plan.replay_id,
@@ -148,8 +136,6 @@ class Reprocessing(HistoryReplay[Reprocessed]):
     def _go_through(self, there: Mapping[int, OffsetSet], take: Callable[[PastTask], bool]) -> None:
         """Have a function take each task whose turn it is; it says whether it did."""
         for task in self._history:
-            if self._failure is not None:
-                return
             place = task.position
             if not self._plan.takes_replays and REPLAY in dict(task.headers):
                 self._replays += 1
@@ -158,7 +144,8 @@ class Reprocessing(HistoryReplay[Reprocessed]):
             elif take(task):
                 self._tasks[task.action] += 1
 
-    def _publish(self, publisher: Publisher, task: PastTask) -> bool:
+    def _publish(self, republisher: Republisher, task: PastTask) -> bool:
+        republisher.check()
         if self._stopping.wait(self._pace.take()):
             return False
         if not self._may_publish():
@@ -172,10 +159,8 @@ class Reprocessing(HistoryReplay[Reprocessed]):
             payload_json=old.payload_json,
             deadline_ms=self._new_deadline_ms(task),
         )
-        headers = cast(Headers, replay_headers(replay_of, task.headers, self._plan.replay_id))
-        record = Record(self._topic, new.agent_id.encode(), self._codec.encode(new), headers)
         try:
-            publisher.publish(record, self._note_report)
+            republisher.publish(new, replay_headers(replay_of, task.headers, self._plan.replay_id), self._note_stored)
         except RecordTooLarge:  # its new headers take some bytes more: it must not hold up all others
             self._too_large += 1
             return False
@@ -189,27 +174,19 @@ class Reprocessing(HistoryReplay[Reprocessed]):
             return old_ms
         return round(time.time() * 1000) + max(0, old_ms - task.appended_at_ms)
 
-    def _note_report(self, error: KafkaError | None, message: Message) -> None:
-        if error is None:
-            self._stored += 1
-        elif self._failure is None:
-            self._failure = explain_failure(error, message.topic())
+    def _note_stored(self, _: Position) -> None:
+        self._stored += 1
 
     def _find_published(self) -> dict[int, OffsetSet]:
         """The old requests whose new tasks stand in the log: after the place where it ended when the plan was made."""
         plan = self._plan
         count, found = 0, {partition: OffsetSet(stretch) for partition, stretch in plan.reach.stretches.items()}
-        ends = Cluster(self._settings).end_offsets(self._topic)
-        replay_id = plan.replay_id.encode()
-        for message in read_log(self._settings, self._topic, plan.reach.requests_end, ends):
-            if self.is_stopping:  # then nothing is published, so nothing more needs to be known
-                return found
-            headers = headers_of(message)
-            if dict(headers).get(REPLAY) == replay_id:
-                replay_of = read_replay_of(headers)
-                if replay_of is not None and replay_of.position.partition in found:
-                    count += found[replay_of.position.partition].add(replay_of.position.offset)
-        self._found = count
+        begins = plan.reach.requests_end
+        for old, _ in find_republished(self._settings, begins, REPLAY, plan.replay_id, lambda: self.is_stopping):
+            if old.partition in found:
+                count += found[old.partition].add(old.offset)
+        if not self.is_stopping:  # else nothing is published, so nothing more needs to be known
+            self._found = count
         return found
 
 

@@ -21,6 +21,7 @@ from mabos.kafka.settings import Settings
 from mabos.schemas.errors import MabosError
 from mabos.streams.database import connect, explain
 from mabos.streams.errors import DatabaseUnavailable
+from mabos.streams.pool import Pool
 
 LIFE = timedelta(hours=24)
 """How long a key stands for its task."""
@@ -29,20 +30,14 @@ LEASE = timedelta(seconds=5)
 SWEEP_S = 60.0
 """How often claims that stand for nothing any more are deleted, at most."""
 _SWEPT_AT_ONCE = 1000
-_CONNECT_TIMEOUT_S = 5
 _LAST_WORDS_S = 1.0
 
 log = logging.getLogger("mabos.gateway")
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
-AsyncConnection = psycopg.AsyncConnection[Row]
 Values = dict[str, object]
 
-_SESSION: LiteralString = (  # a claim that was answered for must not be forgotten: it waits for the disk
-    f"SELECT set_config('search_path', '{SCHEMA}', false), set_config('timezone', 'UTC', false),"
-    " set_config('synchronous_commit', 'on', false), set_config('statement_timeout', %s, false)"
-)
 _TAKE: LiteralString = """
 INSERT INTO claims AS had (claimed_at, leased_until, queue, caller, key, task_id, fingerprint)
 VALUES (now(), now() + %(lease)s, %(queue)s, %(caller)s, %(key)s, %(task_id)s, %(fingerprint)s)
@@ -130,10 +125,14 @@ class ClaimStore:
 
     def __init__(self, settings: Settings, *, connections: int = 8, timeout_s: float = 5.0) -> None:
         self._settings, self._timeout_s = settings, timeout_s
-        self._room = asyncio.Semaphore(connections)
-        self._idle: list[AsyncConnection] = []
+        session = {
+            "search_path": SCHEMA,
+            "timezone": "UTC",
+            "synchronous_commit": "on",  # a claim that was answered for must not be forgotten: it waits for the disk
+            "statement_timeout": f"{round(timeout_s * 1000)}ms",
+        }
+        self._pool = Pool(settings, session, self._make_tables, connections=connections)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._has_tables = False
         self._sweep_at_s = 0.0
 
     async def take(self, who: Claimant, fingerprint: bytes, task_id: str) -> Claim:
@@ -221,9 +220,7 @@ class ClaimStore:
             task.cancel()
         if self._tasks:  # each closes its own; psycopg takes some seconds to leave a database that is frozen
             await asyncio.wait(self._tasks, timeout=self._timeout_s)
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.close()
+        await self._pool.close()
 
     def _name(self, who: Claimant) -> Values:
         return {"queue": self._settings.queue, "caller": who.caller, "key": who.key}
@@ -243,7 +240,7 @@ class ClaimStore:
 
     async def _run(self, statement: LiteralString, values: Values) -> Row | None:
         """The first row that a statement gives, if any."""
-        running = self._start(self._run_in_turn(statement, values))
+        running = self._start(self._run_once(statement, values))
         try:
             # not a timeout round it: psycopg takes some seconds to leave a database that is frozen
             await asyncio.wait({running}, timeout=self._timeout_s)
@@ -266,46 +263,13 @@ class ClaimStore:
         if not task.cancelled():
             task.exception()  # whoever waited has it; of one that nobody waits for any more nobody wants to know
 
-    async def _run_in_turn(self, statement: LiteralString, values: Values) -> Row | None:
-        async with self._room:
-            while self._idle:
-                try:
-                    return await self._run_on(self._idle.pop(), statement, values)
-                except psycopg.errors.QueryCanceled:
-                    raise
-                except psycopg.errors.UndefinedTable:
-                    self._has_tables = False
-                except (psycopg.OperationalError, psycopg.InterfaceError):
-                    pass  # lost while nobody asked: so is the next, most likely
-            return await self._run_on(await self._connect(), statement, values)
-
-    async def _run_on(self, connection: AsyncConnection, statement: LiteralString, values: Values) -> Row | None:
-        """Run it, and keep the connection for the next unless it was lost, or left in the middle."""
+    async def _run_once(self, statement: LiteralString, values: Values) -> Row | None:
         try:
-            cursor = await connection.execute(statement, values)
-            row = await cursor.fetchone() if cursor.description else None
-        except BaseException:
-            await connection.close()
-            raise
-        self._idle.append(connection)
-        return row
-
-    async def _connect(self) -> AsyncConnection:
-        if not self._has_tables:
-            await asyncio.to_thread(self._make_tables)
-            self._has_tables = True
-        connection: AsyncConnection = await psycopg.AsyncConnection.connect(
-            self._settings.database_url.get_secret_value(),
-            connect_timeout=_CONNECT_TIMEOUT_S,
-            application_name="mabos",
-            autocommit=True,
-        )
-        try:
-            await connection.execute(_SESSION, (f"{round(self._timeout_s * 1000)}ms",))
-        except BaseException:
-            await connection.close()
-            raise
-        return connection
+            rows = await self._pool.run(statement, values)
+        except psycopg.errors.UndefinedTable:  # the database was made anew meanwhile
+            await self._pool.reset()
+            rows = await self._pool.run(statement, values)
+        return rows[0] if rows else None
 
     def _make_tables(self) -> None:
         with connect(self._settings, SCHEMA) as connection:

@@ -8,20 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import cast
+from functools import partial
 
-from confluent_kafka import KafkaError, Message
-
-from mabos.consumers.lineage import REDRIVE, ReplayOf, read_redrive_of, redrive_headers
-from mabos.consumers.log import read_log
+from mabos.consumers.lineage import REDRIVE, HeadersRead, ReplayOf, redrive_headers
+from mabos.consumers.republishing import Republisher, find_republished
 from mabos.kafka.admin import Cluster
-from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.producers.errors import PublishFailed, RecordTooLarge
-from mabos.producers.publisher import Headers, Publisher, Record
-from mabos.producers.receipts import explain_failure
+from mabos.producers.errors import RecordTooLarge
 from mabos.schemas.codec import REQUEST, Codec
 from mabos.schemas.errors import DecodeError
 from mabos.schemas.events import TaskRequest
@@ -99,11 +94,8 @@ class Redriving:
             begins: Where the requests ended before the first of them was published.
         """
         found: dict[tuple[int, int], Position] = {}
-        plan_id = plan.plan_id.encode()
-        for message in read_log(self._settings, self._requests, begins, self.read_ends()):
-            headers = headers_of(message)
-            if dict(headers).get(REDRIVE) == plan_id and (old := read_redrive_of(headers)) is not None:
-                found.setdefault((old.position.partition, old.position.offset), _position_of(message))
+        for letter, new in find_republished(self._settings, begins, REDRIVE, plan.plan_id):
+            found.setdefault((letter.partition, letter.offset), new)
         return found
 
     def publish(
@@ -128,35 +120,36 @@ class Redriving:
             PublishError: A task was not acknowledged.
         """
         left = {(step.partition, step.offset): step for step in plan.steps}
-        run = _Run(dict(done), dict(refused))
-        publisher = Publisher(self._settings, client_id="mabos-redrive")
+        positions, whys = dict(done), dict(refused)
         wanted = [place for place in left if place not in done and place not in refused]
-        try:
-            with closing(read_letters(self._settings, self._letters, wanted)) as letters:
-                for letter in letters:
-                    place = letter.place.partition, letter.offset
-                    why = self._publish(publisher, run, plan, left[place], letter)
-                    if why is not None:
-                        run.refused[place] = why
-                    if run.failure is not None:
-                        break
-                    on_progress(len(run.positions) + len(run.refused))
-        finally:
-            publisher.stop()
-        if run.failure is not None:
-            raise run.failure
+        with (
+            Republisher(self._settings, self._codec, client_id="mabos-redrive") as republisher,
+            closing(read_letters(self._settings, self._letters, wanted)) as letters,
+        ):
+            for letter in letters:
+                republisher.check()
+                place = letter.place.partition, letter.offset
+                task = self._renew(plan, left[place], letter)
+                if isinstance(task, str):
+                    whys[place] = task
+                else:
+                    try:
+                        republisher.publish(*task, partial(positions.__setitem__, place))
+                    except RecordTooLarge as error:
+                        whys[place] = str(error)
+                on_progress(len(positions) + len(whys))
         on_progress(len(left))
         return Redriven(
-            positions=run.positions,
+            positions=positions,
             refused=tuple(
-                Refusal(str(Position(self._letters, *place)), run.refused.get(place, _GONE))
+                Refusal(str(Position(self._letters, *place)), whys.get(place, _GONE))
                 for place in left
-                if place not in run.positions
+                if place not in positions
             ),
         )
 
-    def _publish(self, publisher: Publisher, run: _Run, plan: RedrivePlan, step: Step, letter: Letter) -> str | None:
-        """Publish one; returns why it cannot be."""
+    def _renew(self, plan: RedrivePlan, step: Step, letter: Letter) -> tuple[TaskRequest, HeadersRead] | str:
+        """The new task and its headers, or why there is none."""
         old = self._read(letter)
         if isinstance(old, str):
             return old
@@ -169,21 +162,7 @@ class Redriving:
         )
         named = ReplayOf(agent_id=step.agent_id, task_id=step.old_task_id, position=step.position(plan.topic))
         kept = [(name, data or b"") for name, data in split_headers(letter.headers)[0]]
-        headers = cast(Headers, redrive_headers(named, kept, plan.plan_id))
-        record = Record(self._requests, step.agent_id.encode(), self._codec.encode(new), headers)
-        place = step.partition, step.offset
-
-        def note(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                run.positions[place] = _position_of(message)
-            elif run.failure is None:
-                run.failure = explain_failure(error, message.topic())
-
-        try:
-            publisher.publish(record, note)
-        except RecordTooLarge as error:
-            return str(error)
-        return None
+        return new, redrive_headers(named, kept, plan.plan_id)
 
     def _read(self, letter: Letter) -> TaskRequest | str:
         """The request in a letter, or what is wrong with it."""
@@ -194,15 +173,3 @@ class Redriving:
         if letter.key != request.agent_id.encode():
             return "its key is not the id of its agent: publish the task anew"
         return request
-
-
-class _Run:
-    """What has become of a plan's letters so far."""
-
-    def __init__(self, positions: dict[tuple[int, int], Position], refused: dict[tuple[int, int], str]) -> None:
-        self.positions, self.refused = positions, refused
-        self.failure: PublishFailed | None = None
-
-
-def _position_of(message: Message) -> Position:
-    return Position(message.topic() or "", message.partition() or 0, message.offset() or 0)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from types import TracebackType
-from typing import Any, Generic, LiteralString, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -24,20 +24,12 @@ from mabos.schemas.errors import MabosError
 from mabos.streams.database import Connection, explain, live_schema, require_view
 from mabos.streams.errors import QueryTooLong, ViewMissing
 from mabos.streams.inquiries import Inquiry, Pause, Rows
+from mabos.streams.pool import Pool, is_lost
 from mabos.streams.queries import Query
 
 T = TypeVar("T")
-AsyncConnection = psycopg.AsyncConnection[tuple[Any, ...]]
 
 STATEMENT_TIMEOUT_S = 5.0
-_CONNECT_TIMEOUT_S = 5
-
-_LOST = (psycopg.OperationalError, psycopg.InterfaceError)
-# The values decide which index is good, so no plan is made for all values.
-_SESSION: LiteralString = (
-    "SELECT set_config('statement_timeout', %s, false), set_config('plan_cache_mode', 'force_custom_plan', false),"
-    " set_config('default_transaction_read_only', 'on', false)"
-)
 
 
 class TaskView:
@@ -92,12 +84,13 @@ class TaskView:
             if self._connection is not None:
                 try:
                     return self._connection.execute(query.sql, query.values).fetchall()
-                except _LOST as error:
-                    if isinstance(error, psycopg.errors.QueryCanceled):
+                except psycopg.Error as error:
+                    if not is_lost(error):
                         raise
                     self.close()  # it may have been lost long ago, while nobody asked
             self._connection = require_view(self._settings, live_schema(self._settings.queue))
-            self._connection.execute(_SESSION, (_show_ms(self._timeout_s),))
+            for name, value in _session(self._timeout_s).items():
+                self._connection.execute("SELECT set_config(%s, %s, false)", (name, value))
             return self._connection.execute(query.sql, query.values).fetchall()
         except psycopg.Error as error:
             raise _explain(self._settings, error) from error
@@ -115,10 +108,10 @@ class AsyncTaskView:
     def __init__(
         self, settings: Settings, *, connections: int = 8, statement_timeout_s: float = STATEMENT_TIMEOUT_S
     ) -> None:
-        self._settings, self._timeout_s = settings, statement_timeout_s
-        self._room = asyncio.Semaphore(connections)
-        self._idle: list[AsyncConnection] = []
-        self._is_checked = False
+        self._settings = settings
+        path = sql.Identifier(live_schema(settings.queue)).as_string()
+        session = {"search_path": path, "timezone": "UTC"} | _session(statement_timeout_s)
+        self._pool = Pool(settings, session, lambda: _check(settings), connections=connections)
 
     async def ask(self, inquiry: Inquiry[T]) -> T:
         """As :meth:`TaskView.ask`, without blocking the event loop. An inquiry that pauses keeps no connection."""
@@ -128,17 +121,14 @@ class AsyncTaskView:
                 await asyncio.sleep(step.seconds)
             else:
                 try:
-                    async with self._room:
-                        steps.rows = await self._run(step)
+                    steps.rows = await self._run(step)
                 except QueryTooLong as error:
                     steps.error = error
         return steps.answer
 
     async def close(self) -> None:
         """Close the connections that nobody uses; the next question opens another."""
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            await connection.close()
+        await self._pool.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,43 +140,9 @@ class AsyncTaskView:
 
     async def _run(self, query: Query) -> Rows:
         try:
-            if self._idle:
-                try:
-                    return await self._run_on(self._idle.pop(), query)
-                except _LOST as error:
-                    if isinstance(error, psycopg.errors.QueryCanceled):
-                        raise
-                    await self.close()  # lost while nobody asked, and the others with it
-            return await self._run_on(await self._connect(), query)
+            return await self._pool.run(query.sql, query.values)
         except psycopg.Error as error:
             raise _explain(self._settings, error) from error
-
-    async def _run_on(self, connection: AsyncConnection, query: Query) -> Rows:
-        """Run it, and keep the connection for the next question unless it was lost, or left in the middle."""
-        try:
-            rows = await (await connection.execute(query.sql, query.values)).fetchall()
-        except BaseException:
-            await connection.close()
-            raise
-        self._idle.append(connection)
-        return rows
-
-    async def _connect(self) -> AsyncConnection:
-        if not self._is_checked:
-            await asyncio.to_thread(_check, self._settings)
-            self._is_checked = True
-        url, schema = self._settings.database_url.get_secret_value(), live_schema(self._settings.queue)
-        connection: AsyncConnection = await psycopg.AsyncConnection.connect(
-            url, connect_timeout=_CONNECT_TIMEOUT_S, application_name="mabos", autocommit=True
-        )
-        try:
-            await connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
-            await connection.execute("SET timezone = 'UTC'")
-            await connection.execute(_SESSION, (_show_ms(self._timeout_s),))
-        except BaseException:  # as where whoever asked has left meanwhile
-            await connection.close()
-            raise
-        return connection
 
 
 class _Steps(Generic[T]):
@@ -222,8 +178,12 @@ def _check(settings: Settings) -> None:
     require_view(settings, live_schema(settings.queue)).close()
 
 
-def _show_ms(timeout_s: float) -> str:
-    return f"{round(timeout_s * 1000)}ms"
+def _session(timeout_s: float) -> dict[str, str]:
+    return {
+        "statement_timeout": f"{round(timeout_s * 1000)}ms",
+        "plan_cache_mode": "force_custom_plan",  # the values decide which index is good, so no plan is made for all
+        "default_transaction_read_only": "on",
+    }
 
 
 def _explain(settings: Settings, error: psycopg.Error) -> MabosError:
