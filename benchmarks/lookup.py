@@ -14,7 +14,7 @@ from mabos.kafka.settings import load_settings
 from mabos.streams.cursors import Cursor
 from mabos.streams.database import VIEW_SQL, Connection, connect, ensure_view, live_schema
 from mabos.streams.filters import TaskFilter
-from mabos.streams.inquiries import find_tasks, list_tasks
+from mabos.streams.inquiries import find_tasks, list_agents, list_tasks
 from mabos.streams.local_database import LocalDatabase
 from mabos.streams.view import TaskView
 
@@ -67,17 +67,21 @@ def measure_lookup(harness: Harness) -> Row:
     looks = max(500, round(_LOOKS * harness.scale))
     ids: list[_Times] = []
     pages: list[_Times] = []
+    agents: list[_Times] = []
     with LocalDatabase() as database:
         settings = load_settings(queue="lookup", database_url=database.url)
         ensure_view(settings, live_schema(settings.queue))
         with connect(settings, live_schema(settings.queue), autocommit=True) as connection:
+            connection.execute("DROP TABLE agent_states")  # else there would be counts that lack what is filled in
             fill_view(connection, rows, harness.display)
             picks = _pick(connection, rows, looks)
+        ensure_view(settings, live_schema(settings.queue))  # counts them
         with TaskView(settings) as view:
             for number in range(1, harness.rounds + 1):
                 harness.display.say(f"round {number} of {harness.rounds}")
                 ids.append(_measure(lambda pick: view.ask(find_tasks(pick.task_id)), picks))
                 pages.append(_measure(lambda pick: _page(view, pick), picks))
+                agents.append(_measure(lambda _: view.ask(list_agents()), picks))
     return Row(
         name="lookup",
         title=f"looking tasks up in a view of {rows:,}",
@@ -94,6 +98,8 @@ def measure_lookup(harness: Harness) -> Row:
         figures=[
             Figure(name="by id, p50", values=[found.p50_ms for found in ids], unit="ms"),
             Figure(name="50 tasks of an agent, p50", values=[found.p50_ms for found in pages], unit="ms"),
+            Figure(name="50 agents, what waits for each, p50", values=[found.p50_ms for found in agents], unit="ms"),
+            Figure(name="50 agents, what waits for each, p99", values=[found.p99_ms for found in agents], unit="ms"),
         ],
     )
 
