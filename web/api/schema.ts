@@ -47,6 +47,10 @@ export interface paths {
          *
          *     An item that is refused does not stop the others; its `problem` says why. Tasks of one agent are published in
          *     the order of the items. Lines are answered while they come: there may be any number of them.
+         *
+         *     An array may have an `Idempotency-Key`: sent again, it is the same tasks, and only those that failed for a
+         *     reason that may pass are published again. Lines may not: they are published before all of them are known, so
+         *     give each a `task_id` instead, of which there is one outcome however often it is sent.
          */
         post: operations["create_tasks"];
         delete?: never;
@@ -2660,6 +2664,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description A text of your own for this request. For 24 h the same request with the same key, to any gateway, is the same task and gets the same answer. A new UUID for each is good. */
+                "Idempotency-Key"?: string | null;
                 /** @description W3C trace context, handed on with each task. */
                 traceparent?: string | null;
             };
@@ -2685,7 +2691,7 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
-            /** @description The array is no JSON. */
+            /** @description The array is no JSON, or lines have an `Idempotency-Key`. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -2714,6 +2720,15 @@ export interface operations {
             };
             /** @description The array came too slowly. */
             408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The `Idempotency-Key` was sent with something else. */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };

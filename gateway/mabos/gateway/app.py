@@ -182,11 +182,11 @@ def create_app(settings: Settings, parts: Parts | None = None) -> Gateway:
             "tail_lag_records": ("Responses that the gateway has not read yet.", responses.lag_records),
         }
     )
-    queue = Queue(name=settings.queue)
+    queue, idempotency = Queue(name=settings.queue), Idempotency(claims, metrics)
     kafka_look, database_look = parts.kafka_look or KafkaLook(settings), parts.database_look or DatabaseLook(settings)
     app.include_all(
-        task_routes(Publisher(producer, metrics), app.waiting, Idempotency(claims, metrics), limits),
-        batch_routes(producer, metrics, app.waiting, limits),
+        task_routes(Publisher(producer, metrics), app.waiting, idempotency, limits),
+        batch_routes(producer, metrics, app.waiting, idempotency, limits),
         cancel_routes(producer, limits),
         event_routes(app.streams),
         operation_routes(operations),

@@ -14,6 +14,7 @@ from starlette.types import Scope as Connection
 from mabos.gateway.access import admit_item, needs
 from mabos.gateway.bodies import BodyLimits, JsonRequest, parse_body, read_media_type
 from mabos.gateway.errors import Refused
+from mabos.gateway.idempotency import HEADER, Idempotency, read_key
 from mabos.gateway.lines import Lines
 from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import BatchItem, Problem
@@ -21,13 +22,14 @@ from mabos.gateway.principals import Principal, Scope
 from mabos.gateway.producer import LazyProducer
 from mabos.gateway.publishing import Publishing, as_object
 from mabos.gateway.spool import Spool
-from mabos.gateway.tasks import trace_headers
+from mabos.gateway.tasks import IdempotencyKey, trace_headers
 from mabos.gateway.waiting import Waiting
 from mabos.schemas.jsontext import parse_json
 
 NDJSON = "application/x-ndjson"
 MAX_ARRAY_BYTES = 4 * 1024 * 1024
 MAX_ARRAY_ITEMS = 10_000
+_NO_KEY = "is taken with an array only: give each line a task_id, and send it again as it is"
 _TURN = 50  # how many items are published before other requests get their turn
 
 _TASK = '{"task_id": "1", "agent_id": "agent_1", "payload": {"action": "test"}}'
@@ -54,8 +56,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
         "description": "What became of each item, in their order: an array for an array, lines for lines.",
         "content": {NDJSON: {"schema": {"type": "string"}, "example": f"{_OUTCOME}\n"}},
     },
-    400: {"model": Problem, "description": "The array is no JSON."},
+    400: {"model": Problem, "description": "The array is no JSON, or lines have an `Idempotency-Key`."},
     408: {"model": Problem, "description": "The array came too slowly."},
+    409: {"model": Problem, "description": "The `Idempotency-Key` was sent with something else."},
     413: {"model": Problem, "description": "The array is too large: send NDJSON."},
     415: {"model": Problem, "description": f"The body is neither application/json nor {NDJSON}, in UTF-8."},
     422: {"model": Problem, "description": "The body is no array, or JSON that some parser would change."},
@@ -64,7 +67,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def batch_routes(producer: LazyProducer, metrics: Metrics, waiting: Waiting, limits: BodyLimits) -> APIRouter:
+def batch_routes(
+    producer: LazyProducer, metrics: Metrics, waiting: Waiting, idempotency: Idempotency, limits: BodyLimits
+) -> APIRouter:
     """``POST /api/tasks/batch``."""
     router = APIRouter(prefix="/api/tasks", tags=["tasks"])
     array_limits = BodyLimits(size_bytes=max(limits.size_bytes, MAX_ARRAY_BYTES), timeout_s=limits.timeout_s)
@@ -78,6 +83,7 @@ def batch_routes(producer: LazyProducer, metrics: Metrics, waiting: Waiting, lim
     )
     async def create_tasks(
         request: Request,
+        idempotency_key: IdempotencyKey = None,
         traceparent: Annotated[str | None, Header(description="W3C trace context, handed on with each task.")] = None,
         caller: Principal = Depends(needs(Scope.TASKS_WRITE)),  # noqa: B008 - FastAPI's way
     ) -> Response:
@@ -85,14 +91,29 @@ def batch_routes(producer: LazyProducer, metrics: Metrics, waiting: Waiting, lim
 
         An item that is refused does not stop the others; its `problem` says why. Tasks of one agent are published in
         the order of the items. Lines are answered while they come: there may be any number of them.
+
+        An array may have an `Idempotency-Key`: sent again, it is the same tasks, and only those that failed for a
+        reason that may pass are published again. Lines may not: they are published before all of them are known, so
+        give each a `task_id` instead, of which there is one outcome however often it is sent.
         """
         kind = read_media_type(request.headers, ("application/json", NDJSON))
         admit = partial(admit_item, request, caller)
         publishing = Publishing(await producer.get(), trace_headers(traceparent), request.scope, metrics, admit)
         if kind == NDJSON:
+            if idempotency_key is not None:
+                raise Refused(400, f"{HEADER}: {_NO_KEY}", fields=[(HEADER, _NO_KEY)])
             return _LinesAnswer(publishing, waiting, limits)
         items = _check_array(parse_body(await JsonRequest(request, array_limits).body(), "a JSON array", parse_json))
-        return Response(await _publish_array(publishing, items), media_type="application/json")
+        if idempotency_key is None:
+            return Response(await _publish_array(publishing, items), media_type="application/json")
+        key = read_key(request.headers.getlist(HEADER))
+        keyed = publishing.keyed = await idempotency.claim_batch(caller.name, key, items)
+        async with keyed.held() as is_whole:
+            shown = await _publish_array(publishing, items)
+            if publishing.is_whole:
+                is_whole.set()
+        headers = {"Idempotent-Replayed": "true"} if keyed.is_replayed else None
+        return Response(shown, headers=headers, media_type="application/json")
 
     return router
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, LiteralString, TypeVar
 
@@ -71,8 +71,20 @@ _RELEASE: LiteralString = """
 UPDATE claims SET leased_until = now() - interval '1 microsecond'
 WHERE (queue, caller, key) = (%(queue)s, %(caller)s, %(key)s) AND leased_until = %(leased_until)s
 """
+_RENEW: LiteralString = """
+UPDATE claims SET leased_until = now() + %(lease)s
+WHERE (queue, caller, key) = (%(queue)s, %(caller)s, %(key)s) AND leased_until = %(leased_until)s AND position IS NULL
+RETURNING leased_until
+"""
+_SAVE: LiteralString = """
+INSERT INTO claimed_batches (saved_at, batch_id, positions) VALUES (now(), %(batch_id)s, %(positions)s)
+ON CONFLICT (batch_id) DO UPDATE SET saved_at = excluded.saved_at, positions = excluded.positions
+"""
+_LOAD: LiteralString = "SELECT positions FROM claimed_batches WHERE batch_id = %(batch_id)s"
 _SWEEP: LiteralString = """
-WITH swept AS (
+WITH batches AS (
+    DELETE FROM claimed_batches WHERE saved_at < now() - %(life)s
+), swept AS (
     DELETE FROM claims WHERE (queue, caller, key) IN (
         SELECT queue, caller, key FROM claims WHERE claimed_at < now() - %(life)s
         ORDER BY claimed_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -171,6 +183,35 @@ class ClaimStore:
         """
         statement = _DELETE if claim.is_new and not may_be_stored else _RELEASE
         await self._run(statement, self._name(who) | {"leased_until": claim.leased_until})
+
+    async def renew(self, who: Claimant, claim: Claim) -> Claim | None:
+        """Have a lease for longer; None if somebody else has got it, or it is over.
+
+        Raises:
+            DatabaseUnavailable: No database answers in time, or it does not let us in.
+            DatabaseRefused: A right is missing.
+        """
+        row = await self._run(_RENEW, self._name(who) | {"lease": LEASE, "leased_until": claim.leased_until})
+        return None if row is None else replace(claim, leased_until=row[0])
+
+    async def save_positions(self, batch_id: str, positions: Sequence[str | None]) -> None:
+        """Write down which items of a batch are stored, and where.
+
+        Raises:
+            DatabaseUnavailable: No database answers in time, or it does not let us in.
+            DatabaseRefused: A right is missing.
+        """
+        await self._run(_SAVE, {"batch_id": batch_id, "positions": list(positions)})
+
+    async def load_positions(self, batch_id: str) -> list[str | None]:
+        """What was last written down of a batch; empty if nothing was.
+
+        Raises:
+            DatabaseUnavailable: No database answers in time, or it does not let us in.
+            DatabaseRefused: A right is missing.
+        """
+        row = await self._run(_LOAD, {"batch_id": batch_id})
+        return [] if row is None else list(row[0])
 
     async def close(self) -> None:
         """Let what is under way end, or have it end, and close the connections."""

@@ -14,8 +14,10 @@ import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
+from mabos.gateway.batchkeys import KeyedBatch, fingerprint_batch
 from mabos.gateway.claimstore import LEASE, Claim, Claimant, ClaimStore
 from mabos.gateway.errors import Refused
 from mabos.gateway.metrics import Metrics
@@ -79,16 +81,30 @@ class Idempotency:
         Raises:
             Refused: 409, the key stands for another task; 503, the database is away, or the wait is too long.
         """
-        who, asked = Claimant(caller=caller, key=key), fingerprint(task)
-        try:
-            claim = await self._take(who, asked, task.task_id or new_task_id())
-        except (DatabaseUnavailable, DatabaseRefused) as error:
-            self._metrics.count_keyed("unavailable")
-            raise Refused(
-                503,
-                f"requests with an {HEADER} are not taken now, those without it are: {error}",
-                headers={"Retry-After": "2"},
-            ) from error
+        who = Claimant(caller=caller, key=key)
+        claim = await self._claim(who, fingerprint(task), task.task_id or new_task_id())
+        return KeyedTask(self._store, who, claim)
+
+    async def claim_batch(self, caller: str, key: str, items: Sequence[object]) -> KeyedBatch:
+        """What a key stands for from now on. Waits while another request publishes the batch.
+
+        Args:
+            caller: Whose key, by name.
+            key: The key.
+            items: What is asked for, as JSON has it.
+
+        Raises:
+            Refused: 409, the key stands for something else; 503, the database is away, or the wait is too long.
+        """
+        who = Claimant(caller=caller, key=key)
+        claim = await self._claim(who, fingerprint_batch(items), new_task_id())
+        with self._explaining():
+            known = [] if claim.is_new else await self._store.load_positions(claim.task_id)
+        return KeyedBatch(self._store, who, claim, known or [None] * len(items))
+
+    async def _claim(self, who: Claimant, asked: bytes, task_id: str) -> Claim:
+        with self._explaining():
+            claim = await self._take(who, asked, task_id)
         if claim is None:
             self._metrics.count_keyed("unavailable")
             raise Refused(
@@ -98,7 +114,20 @@ class Idempotency:
             self._metrics.count_keyed("conflict")
             raise Refused(409, f"this {HEADER} was sent with another task in the last day: give each its own")
         self._metrics.count_keyed("first" if claim.position is None else "replayed")
-        return KeyedTask(self._store, who, claim)
+        return claim
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """A database that is away is no fault of the caller's, who may do without a key."""
+        try:
+            yield
+        except (DatabaseUnavailable, DatabaseRefused) as error:
+            self._metrics.count_keyed("unavailable")
+            raise Refused(
+                503,
+                f"requests with an {HEADER} are not taken now, those without it are: {error}",
+                headers={"Retry-After": "2"},
+            ) from error
 
     async def _take(self, who: Claimant, asked: bytes, task_id: str) -> Claim | None:
         """The claim, once nobody else publishes its task; None if that takes too long."""

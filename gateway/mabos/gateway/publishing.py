@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from mabos.gateway.batchkeys import KeyedBatch
 from mabos.gateway.errors import Refused
 from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import NewTask
@@ -33,7 +34,12 @@ class Publishing:
         scope: The request's, for its log line.
         metrics: Where it is counted.
         admit: Awaited with the agent of each task before it is published; raises where the caller may not reach it.
+
+    Attributes:
+        keyed: The batch, where it has an ``Idempotency-Key``; set before the first task is added.
     """
+
+    keyed: KeyedBatch | None = None
 
     def __init__(
         self,
@@ -48,7 +54,7 @@ class Publishing:
         self._window: deque[tuple[int, SentTask | None, bytes]] = deque()
         self._changed = asyncio.Event()
         self._is_finished = False
-        self._accepted = self._refused = 0
+        self._accepted = self._refused = self._failed = 0
 
     async def add(self, number: int, parse: Callable[[], object]) -> None:
         """Publish a task, or note why not. Waits while too many are on their way.
@@ -63,7 +69,12 @@ class Publishing:
         try:
             task = NewTask.model_validate(parse())
             task_id = task.task_id
+            if task_id is None and self.keyed is not None:
+                task_id = self.keyed.name(number)
             await self._admit(task.agent_id)
+            if self.keyed is not None and (stored := self.keyed.find(number)) is not None:
+                self._append(number, None, _show_accepted(number, str(task_id), stored))
+                return
             sent = await self._sender.send_task_request(
                 agent_id=task.agent_id,
                 payload=task.payload,
@@ -77,6 +88,11 @@ class Publishing:
             self.refuse(number, refuse(error))
         else:
             self._append(number, sent, b"")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each item so far has an answer that holds: none failed in a way that may pass."""
+        return not self._failed
 
     def refuse(self, number: int, refused: Refused) -> None:
         """Note why an item of the batch is not published."""
@@ -119,13 +135,20 @@ class Publishing:
         except PublishFailed as error:
             return self._show_refusal(number, explain_failure(error, sent.task_id))
         self._accepted += 1
-        return orjson.dumps({"number": number, "task_id": sent.task_id, "position": str(position)})
+        if self.keyed is not None:
+            self.keyed.note(number, str(position))
+        return _show_accepted(number, sent.task_id, str(position))
 
     def _show_refusal(self, number: int, refused: Refused) -> bytes:
         self._refused += 1
+        self._failed += refused.status >= 500
         problem = make_problem(refused)
         shown = {"number": number, "task_id": problem.task_id, "problem": problem.model_dump(exclude_none=True)}
         return orjson.dumps({name: value for name, value in shown.items() if value is not None})
+
+
+def _show_accepted(number: int, task_id: str, position: str) -> bytes:
+    return orjson.dumps({"number": number, "task_id": task_id, "position": position})
 
 
 def as_object(item: object) -> dict[str, object]:

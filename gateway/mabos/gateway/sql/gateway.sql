@@ -44,9 +44,22 @@ COMMENT ON COLUMN claims.leased_until IS 'Until when nobody else publishes the t
 COMMENT ON COLUMN claims.queue IS 'The queue of the task.';
 COMMENT ON COLUMN claims.caller IS 'Whose key it is, as the audit log names the caller.';
 COMMENT ON COLUMN claims.key IS 'The key as it was sent.';
-COMMENT ON COLUMN claims.task_id IS 'The task.';
-COMMENT ON COLUMN claims.position IS 'Where the task stands, topic:partition:offset; NULL until that is known.';
-COMMENT ON COLUMN claims.fingerprint IS 'The SHA-256 of the task as it was asked for.';
+COMMENT ON COLUMN claims.task_id IS 'The task; of a batch, a name for all of it.';
+COMMENT ON COLUMN claims.position IS 'Where the task stands, topic:partition:offset, or `batch`; NULL until that is known.';
+COMMENT ON COLUMN claims.fingerprint IS 'The SHA-256 of the task, or the batch, as it was asked for.';
+
+CREATE TABLE IF NOT EXISTS claimed_batches (
+    saved_at  timestamptz NOT NULL,
+    batch_id  text COLLATE "C" PRIMARY KEY,
+    positions text[] NOT NULL
+);
+
+CREATE INDEX IF NOT EXISTS claimed_batches_by_age ON claimed_batches (saved_at);
+
+COMMENT ON TABLE claimed_batches IS 'One row a batch with an Idempotency-Key: what is stored of it.';
+COMMENT ON COLUMN claimed_batches.saved_at IS 'When it was written; a day later nobody asks.';
+COMMENT ON COLUMN claimed_batches.batch_id IS 'The task_id of its claim; the names of its tasks come from it.';
+COMMENT ON COLUMN claimed_batches.positions IS 'Where each item stands, topic:partition:offset; NULL where it is not known to.';
 
 CREATE TABLE IF NOT EXISTS redrive_plans (
     created_at timestamptz NOT NULL,
