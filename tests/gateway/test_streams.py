@@ -134,6 +134,7 @@ def test_of_two_outcomes_in_the_log_the_first_is_told(follow: Follow) -> None:
         (PATH + "&position=mabos.tasks.requests:1:1", {}, "position"),
         (PATH + "&position=" + "x" * 300, {}, "position"),
         (PATH, {"last-event-id": "x"}, "Last-Event-ID"),
+        (PATH, {"last-event-id": "mabos.tasks.requests:1:1"}, "Last-Event-ID"),
         ("/api/events?agent_id=%00", {}, "agent_id"),
         ("/api/events?status=done", {}, "status.0"),
         ("/api/events?" + "&".join(["agent_id=a"] * 51), {}, "agent_id"),

@@ -161,8 +161,11 @@ def test_agents_and_traffic_are_counted(settings: Settings) -> None:
     ],
 )
 def test_a_parameter_that_is_refused_is_named(settings: Settings, path: str, field: str) -> None:
-    """422, before or by the view."""
-    assert fields_of(read_problem(ask(settings, path)[0], 422)) == [field]
+    """422, before or by the view; in words of ours, which speak to whoever asks."""
+    problem = read_problem(ask(settings, path)[0], 422)
+    assert fields_of(problem) == [field]
+    assert "Input should" not in problem["detail"]
+    assert "field of" not in problem["detail"]
 
 
 def test_a_caller_sees_its_own_agents_only(settings: Settings) -> None:

@@ -39,8 +39,8 @@ class ConnectionLimits:
     """How long a client that has sent its request may leave what is written to it untaken."""
 
 
-class HeadTooLarge(Exception):
-    """Request line and headers are larger than they may be; becomes a 431."""
+class HeadRefused(Exception):
+    """Request line and headers are larger than they may be, or name no host; becomes a 431 or a 400."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -92,7 +92,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self._phase = "body"
         if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > self.limits.head_bytes:
             self._refusal = self._too_large()
-            raise HeadTooLarge  # httptools stops, and uvicorn calls send_400_response
+            raise HeadRefused  # httptools stops, and uvicorn calls send_400_response
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        version = None if self.parser is None else self.parser.get_http_version()
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            self._refusal = Refused(400, f"the header Host must be sent once, not {hosts} times")  # RFC 9112, 3.2
+            raise HeadRefused
         is_over = len(self.connections) > self.limits.connections and self.url != _LIVENESS
         self.app = _answer_overload if is_over else self.config.loaded_app
         super().on_headers_complete()

@@ -100,7 +100,11 @@ def event_routes(streams: Streams) -> APIRouter:
         caller.require_agent(agent_id)
         note(request.scope, task_id=task_id)
         since = read_position("Last-Event-ID", last_event_id) or read_position("position", position)
-        stream = await streams.open_task(agent_id, task_id, since)
+        try:
+            stream = await streams.open_task(agent_id, task_id, since)
+        except InvalidTask as error:
+            name = "Last-Event-ID" if last_event_id and error.field == "position" else error.field
+            raise InvalidTask(name, error.reason) from error
         return Response(status_code=204) if stream is None else stream
 
     @router.get(

@@ -112,7 +112,7 @@ class Idempotency:
             )
         if not claim.is_same:
             self._metrics.count_keyed("conflict")
-            raise Refused(409, f"this {HEADER} was sent with another task in the last day: give each its own")
+            raise Refused(409, f"this {HEADER} was sent with something else in the last day: give each request its own")
         self._metrics.count_keyed("first" if claim.position is None else "replayed")
         return claim
 

@@ -43,6 +43,28 @@ _DETAILS = {
     405: "this path does not take this method: the header Allow says which it takes",
 }
 _KINDS = {bool: "a boolean", int: "a number", float: "a number", str: "a string", list: "an array", dict: "an object"}
+_TIME = "must be a time as RFC 3339 has it, with its zone, such as 2030-01-31T12:00:00Z"
+_SAYINGS = {  # of what pydantic finds, in the words of the other messages
+    "missing": "is required",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be more than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "enum": "must be {expected}",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+    "uuid_parsing": "must be a UUID, such as 0191f0c2-6c3a-7b0e-9d63-6f2c0b1a9f11",
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+    "timezone_aware": _TIME,
+}
 _WANTED = {"string_type": "a string", "dict_type": "a JSON object", "datetime_type": "a string"}
 
 
@@ -211,16 +233,16 @@ def _say_all(details: Sequence[Any]) -> Iterator[tuple[str, str]]:
 
 def _say(name: str, detail: Mapping[str, Any]) -> str:
     kind = detail["type"]
-    if kind == "missing":
-        return "is required"
     if kind == "extra_forbidden":
+        if detail["loc"][0] != "body":
+            return "is nothing that this request takes"
         near = difflib.get_close_matches(name[:100], list(NewTask.model_fields), n=1)
-        return f"is no field of a task, did you mean {near[0]}?" if near else "is no field of a task"
+        return f"is no field of this body, did you mean {near[0]}?" if near else "is no field of this body"
     if kind in _WANTED:
         return f"must be {_WANTED[kind]}, not {_KINDS.get(type(detail['input']), 'null')}"
-    if kind == "literal_error":
-        return f"must be {detail['ctx']['expected']}".replace("'", '"')
     if kind == "value_error":
         cause = detail["ctx"]["error"]
         return cause.reason if isinstance(cause, InvalidTask) else str(cause)
+    if kind in _SAYINGS:
+        return _SAYINGS[kind].format_map(detail.get("ctx", {})).replace("'", '"')
     return str(detail["msg"])
