@@ -23,7 +23,7 @@ from mabos.kafka.settings import Settings
 from mabos.schemas.events import Status
 from tests.support.gateways import gateway_process
 from tests.support.responses import Responder, responding
-from tests.support.scale import scaled
+from tests.support.scale import IS_FULL, scaled
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -211,12 +211,13 @@ def test_a_reader_that_stops_reading_slows_nobody(settings: Settings, tmp_path: 
             assert b'event: end\ndata: {"reason":"slow_reader"' in told
             assert told.count(b"event: progress") < FLOOD
             await hear(readers, responder, Status.COMPLETED)
-            await asyncio.to_thread(eventually, crowd.is_empty, timeout_s=90)  # the one that reads no more, too
+            if IS_FULL:  # the one that reads no more is cut off after half a minute
+                await asyncio.to_thread(eventually, crowd.is_empty, timeout_s=90)
             return alone_s, beside_s
 
         alone_s, beside_s = crowd.run(run())
-    log = (tmp_path / "gateway.log").read_text(encoding="utf-8")
-    assert len(re.findall(r"ended\W+slow_reader", log)) == 2
+        log = tmp_path / "gateway.log"
+        eventually(lambda: len(re.findall(r"ended\W+slow_reader", log.read_text(encoding="utf-8"))) == 2)
     print(f"\n{STREAMS} events: {alone_s:.1f} s, beside readers that stopped {beside_s:.1f} s")  # noqa: T201
 
 
