@@ -7,13 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from mabos.consumers import AgentGroup, RetryPolicy, Task
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
-from mabos.streams.database import ensure_view, live_schema
 from mabos.streams.inquiries import find_tasks
 from mabos.streams.letter_inquiries import pick_letters
 from mabos.streams.letters import LetterFilter
@@ -30,29 +28,27 @@ COUNT = 4
 
 
 @pytest.fixture(scope="module")
-def road(platform: Platform) -> Iterator[Settings]:
+def road(platform: Platform, database: LocalDatabase) -> Iterator[Settings]:
     """A queue with a worker, a projector, and four dead letters of two agents."""
-    with LocalDatabase() as database:
-        settings = platform.new_queue(database_url=SecretStr(database.url))
-        ensure_view(settings, live_schema(settings.queue))
-        agents = AgentGroup(f"dead-{settings.queue}", retry=RetryPolicy(max_attempts=1))
+    settings = projectors.make_view(platform, database)
+    agents = AgentGroup(f"dead-{settings.queue}", retry=RetryPolicy(max_attempts=1))
 
-        @agents.on_task_request()
-        def work(task: Task) -> dict[str, Any]:
-            if BROKEN["is"]:
-                raise LookupError(f"no customer {task.payload['n']}")
-            return {}
+    @agents.on_task_request()
+    def work(task: Task) -> dict[str, Any]:
+        if BROKEN["is"]:
+            raise LookupError(f"no customer {task.payload['n']}")
+        return {}
 
-        with running(agents, settings), projectors.running(settings), TaskProducer(settings) as producer:
-            for number in range(COUNT):
-                payload = {"action": "bill", "n": number}
-                producer.send_task_request(agent_id=f"billing-{number % 2}", task_id=f"t{number}", payload=payload)
-            producer.flush()
-            with TaskView(settings) as view:
-                letters = pick_letters
-                topic = Queue(name=settings.queue).dead_letters
-                eventually(lambda: len(view.ask(letters(LetterFilter(), topic, 9))) == COUNT, timeout_s=90)
-            yield settings
+    with running(agents, settings), projectors.running(settings), TaskProducer(settings) as producer:
+        for number in range(COUNT):
+            payload = {"action": "bill", "n": number}
+            producer.send_task_request(agent_id=f"billing-{number % 2}", task_id=f"t{number}", payload=payload)
+        producer.flush()
+        with TaskView(settings) as view:
+            letters = pick_letters
+            topic = Queue(name=settings.queue).dead_letters
+            eventually(lambda: len(view.ask(letters(LetterFilter(), topic, 9))) == COUNT, timeout_s=90)
+        yield settings
 
 
 @pytest.fixture

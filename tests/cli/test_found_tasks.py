@@ -8,13 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from mabos.consumers import AgentGroup, Task
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.producers import TaskProducer
-from mabos.streams.database import ensure_view, live_schema
 from mabos.streams.inquiries import find_tasks, wait_until
 from mabos.streams.local_database import LocalDatabase
 from mabos.streams.view import TaskView
@@ -29,17 +27,9 @@ GO_ON = threading.Event()
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    """A database for the tests of this module."""
-    with LocalDatabase() as running_one:
-        yield running_one
-
-
-@pytest.fixture(scope="module")
 def road(platform: Platform, database: LocalDatabase) -> Iterator[Settings]:
     """A queue with a worker and a projector."""
-    settings = platform.new_queue(database_url=SecretStr(database.url))
-    ensure_view(settings, live_schema(settings.queue))
+    settings = projectors.make_view(platform, database)
     with running(agents(settings), settings), projectors.running(settings):
         yield settings
 

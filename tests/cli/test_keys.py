@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,12 +22,6 @@ from tests.cli.command import Done, Mabos, environment
 from tests.cli.conftest import InProcess
 
 Keys = Callable[..., Done]
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    with LocalDatabase() as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,10 +12,9 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-def with_database(mabos: Mabos) -> Iterator[Mabos]:
+def with_database(mabos: Mabos, database: LocalDatabase) -> Mabos:
     """The command with a database that has no view yet."""
-    with LocalDatabase() as database:
-        yield mabos.with_env(MABOS_DATABASE_URL=database.url)
+    return mabos.with_env(MABOS_DATABASE_URL=database.url)
 
 
 def test_a_view_is_kept_and_tells_how_far_it_is(with_database: Mabos) -> None:

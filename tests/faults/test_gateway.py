@@ -29,12 +29,6 @@ PUBLISH_TIMEOUT_S = 3.0
 TASK = {"agent_id": "a", "payload": {"action": "test"}}
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    with LocalDatabase() as started:
-        yield started
-
-
 @pytest.fixture
 def roads(settings: Settings, database: LocalDatabase) -> Settings:
     """A queue of the test's own, on a broker that may be frozen, with a database."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -34,12 +34,6 @@ TASK = {"agent_id": "a", "payload": {"action": "test", "n": 1}}
 OTHER = {"agent_id": "a", "payload": {"action": "test", "n": 2}}
 
 Ask = Callable[..., Awaitable[httpx.Response]]
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    with LocalDatabase() as started:
-        yield started
 
 
 @pytest.fixture

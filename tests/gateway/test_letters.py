@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,20 +22,19 @@ TOPIC = "mabos.buried.dead-letters"
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
+def settings(database: LocalDatabase) -> Settings:
     """A view with three letters: two of billing, of one cause, and one of nobody."""
-    with LocalDatabase() as database:
-        found = Settings(database_url=SecretStr(database.url), queue="buried", max_payload_bytes=4096)
-        ensure_view(found, live_schema(found.queue))
-        with connect(found, live_schema(found.queue)) as connection:
-            for number, agent_id in enumerate(("billing-1", "billing-2", None)):
-                code = "bad_key" if agent_id is None else "handler_failed"
-                connection.execute(
-                    'INSERT INTO dead_letters (dead_at, "offset", partition, is_whole, code, message, cause_id,'
-                    " agent_id, task_id, action) VALUES (%s, %s, 7, true, %s, 'it broke', %s, %s, %s, 'greet')",
-                    (NOW + timedelta(seconds=number), number, code, code, agent_id, agent_id and f"t{number}"),
-                )
-        yield found
+    found = Settings(database_url=SecretStr(database.url), queue="buried", max_payload_bytes=4096)
+    ensure_view(found, live_schema(found.queue))
+    with connect(found, live_schema(found.queue)) as connection:
+        for number, agent_id in enumerate(("billing-1", "billing-2", None)):
+            code = "bad_key" if agent_id is None else "handler_failed"
+            connection.execute(
+                'INSERT INTO dead_letters (dead_at, "offset", partition, is_whole, code, message, cause_id,'
+                " agent_id, task_id, action) VALUES (%s, %s, 7, true, %s, 'it broke', %s, %s, %s, 'greet')",
+                (NOW + timedelta(seconds=number), number, code, code, agent_id, agent_id and f"t{number}"),
+            )
+    return found
 
 
 def test_letters_are_listed_page_by_page(settings: Settings) -> None:

@@ -26,12 +26,6 @@ from tests.support.nowhere import closed_port
 from tests.support.waiting import eventually
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    with LocalDatabase() as started:
-        yield started
-
-
 @pytest.fixture
 def settings(database: LocalDatabase) -> Settings:
     return Settings(database_url=SecretStr(database.url), queue=f"q-{new_task_id()}", max_payload_bytes=4096)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,16 @@ NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    with LocalDatabase() as database:
-        found = Settings(database_url=SecretStr(database.url), queue="viewed", max_payload_bytes=4096)
-        ensure_view(found, live_schema(found.queue))
-        with connect(found, live_schema(found.queue), autocommit=True) as connection:
-            for number in range(5):
-                write(connection, f"t{number}", "billing-1", NOW + timedelta(seconds=number), "completed", number)
-            connection.execute(
-                "UPDATE tasks SET parent_task_id = 't0', parent_agent_id = 'billing-1' WHERE task_id = 't3'"
-            )
-            write(connection, "t1", "mail-1", NOW + timedelta(minutes=1), "failed", 9)
-            connection.execute("INSERT INTO partitions VALUES ('mabos.viewed.requests', 7, 10, 1, now())")
-        yield found
+def settings(database: LocalDatabase) -> Settings:
+    found = Settings(database_url=SecretStr(database.url), queue="viewed", max_payload_bytes=4096)
+    ensure_view(found, live_schema(found.queue))
+    with connect(found, live_schema(found.queue), autocommit=True) as connection:
+        for number in range(5):
+            write(connection, f"t{number}", "billing-1", NOW + timedelta(seconds=number), "completed", number)
+        connection.execute("UPDATE tasks SET parent_task_id = 't0', parent_agent_id = 'billing-1' WHERE task_id = 't3'")
+        write(connection, "t1", "mail-1", NOW + timedelta(minutes=1), "failed", 9)
+        connection.execute("INSERT INTO partitions VALUES ('mabos.viewed.requests', 7, 10, 1, now())")
+    return found
 
 
 def write(connection: Connection, task_id: str, agent_id: str, at: datetime, state: str, offset: int) -> None:

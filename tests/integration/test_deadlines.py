@@ -8,21 +8,18 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException
-from pydantic import SecretStr
 
 from mabos.consumers import AgentGroup, Task
 from mabos.kafka.clients import open_registry
 from mabos.kafka.settings import Settings
 from mabos.producers import TaskProducer
 from mabos.schemas.events import Status, TaskResponse
-from mabos.streams.database import ensure_view, live_schema
 from mabos.streams.deadlines import DeadlineWatcher
 from mabos.streams.inquiries import find_tasks
 from mabos.streams.local_database import LocalDatabase
@@ -30,7 +27,7 @@ from mabos.streams.view import TaskView
 from tests.support.platform import Platform
 from tests.support.road import read_responses
 from tests.support.road import running as working
-from tests.support.view import Answerer, is_caught_up, running
+from tests.support.view import Answerer, is_caught_up, make_view, running
 from tests.support.waiting import eventually
 
 TASKS = 60
@@ -42,19 +39,10 @@ DeadlineWatcher(load_settings(), grace_s=0).run()
 """
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    """A database for the tests of this module."""
-    with LocalDatabase() as running_one:
-        yield running_one
-
-
 @pytest.fixture
 def settings(platform: Platform, database: LocalDatabase) -> Settings:
     """A queue of the test's own, with its view in that database."""
-    settings = platform.new_queue(database_url=SecretStr(database.url))
-    ensure_view(settings, live_schema(settings.queue))
-    return settings
+    return make_view(platform, database)
 
 
 def send(settings: Settings, count: int, deadline: datetime | None = None) -> dict[str, int]:

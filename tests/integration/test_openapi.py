@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from pydantic import SecretStr
 from schemathesis import Case
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -18,12 +17,12 @@ from mabos.gateway import create_app
 from mabos.gateway.app import Parts
 from mabos.gateway.sse import StreamLimits
 from mabos.kafka.settings import Settings
-from mabos.streams.database import ensure_view, live_schema
 from mabos.streams.local_database import LocalDatabase
 from tests.gateway.sockets import ask, serve
 from tests.support.platform import Platform
 from tests.support.road import running
 from tests.support.scale import scaled
+from tests.support.view import make_view
 
 LEFT_OUT = [positive_data_acceptance]
 """Left out: JSON Schema cannot say how many bytes an id may have, nor that integers have 64 bits."""
@@ -34,7 +33,7 @@ PLAN = b'{"task_id": "1", "agent_id": "agent_1", "payload": {"action": "test"}}'
 
 
 @pytest.fixture(scope="module")
-def port(platform: Platform) -> Iterator[int]:
+def port(platform: Platform, database: LocalDatabase) -> Iterator[int]:
     """That of a gateway with a worker and an empty view; its streams are short, so that their readers see an end."""
     agents = AgentGroup("openapi")
 
@@ -43,11 +42,9 @@ def port(platform: Platform) -> Iterator[int]:
         return {"members": len(task.payload)}
 
     parts = Parts(streams=StreamLimits(max_age_s=0.05))
-    with LocalDatabase() as database:
-        queue = platform.new_queue().model_copy(update={"database_url": SecretStr(database.url)})
-        ensure_view(queue, live_schema(queue.queue))
-        with running(agents, queue), serve(create_app(queue, parts)) as served:
-            yield served.port
+    queue = make_view(platform, database)
+    with running(agents, queue), serve(create_app(queue, parts)) as served:
+        yield served.port
 
 
 def operations() -> dict[str, APIOperation]:

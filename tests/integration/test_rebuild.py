@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
-from pydantic import SecretStr
 
 from mabos.kafka.settings import Settings
 from mabos.producers import TaskProducer
 from mabos.schemas.events import Status, TaskResponse
-from mabos.streams.database import ensure_view, live_schema, next_schema
+from mabos.streams.database import next_schema
 from mabos.streams.errors import RebuildRuns
 from mabos.streams.filters import TaskFilter
 from mabos.streams.inquiries import list_tasks, wait_until
@@ -19,24 +17,16 @@ from mabos.streams.local_database import LocalDatabase
 from mabos.streams.rebuild import Progress, Rebuild
 from mabos.streams.view import TaskView
 from tests.support.platform import Platform
-from tests.support.view import Answerer, is_caught_up, read_one, read_rows, running
+from tests.support.view import Answerer, is_caught_up, make_view, read_one, read_rows, running
 from tests.support.waiting import eventually
 
 TASKS = 300
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    """A database for the tests of this module."""
-    with LocalDatabase() as running_one:
-        yield running_one
-
-
 @pytest.fixture
 def settings(platform: Platform, database: LocalDatabase) -> Settings:
     """A queue with tasks, half of them answered, one answer no event at all."""
-    settings = platform.new_queue(database_url=SecretStr(database.url))
-    ensure_view(settings, live_schema(settings.queue))
+    settings = make_view(platform, database)
     answerer = Answerer(settings)
     with TaskProducer(settings) as producer:
         receipts = [

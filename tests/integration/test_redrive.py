@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 from confluent_kafka import Producer
-from pydantic import SecretStr
 
 from mabos.consumers import AgentGroup, RetryPolicy, Task
 from mabos.consumers.republishing import Republisher
@@ -24,7 +23,7 @@ from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
 from mabos.producers import PublishFailed, TaskProducer
-from mabos.streams.database import connect, ensure_view, live_schema
+from mabos.streams.database import connect
 from mabos.streams.inquiries import find_tasks
 from mabos.streams.letter_inquiries import pick_letters
 from mabos.streams.letters import LetterFilter, ViewedLetter
@@ -33,25 +32,17 @@ from mabos.streams.redriving import Redriving
 from mabos.streams.view import TaskView
 from tests.support.platform import Platform
 from tests.support.road import read_topic, running
+from tests.support.view import make_view
 from tests.support.view import running as projecting
 from tests.support.waiting import eventually
 
 WAIT_S = 60.0
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    """A database for the tests of this module."""
-    with LocalDatabase() as running_one:
-        yield running_one
-
-
 @pytest.fixture
 def settings(platform: Platform, database: LocalDatabase) -> Settings:
     """A queue of the test's own, with its view in that database."""
-    settings = platform.new_queue(database_url=SecretStr(database.url))
-    ensure_view(settings, live_schema(settings.queue))
-    return settings
+    return make_view(platform, database)
 
 
 def wait(look: Callable[[], object]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -34,12 +33,11 @@ TASKS = {"once": 8, "looked-at": 6, "moved": 20, "deaf": 20}
 
 
 @pytest.fixture(scope="module")
-def settings(platform: Platform) -> Iterator[Settings]:
+def settings(platform: Platform, database: LocalDatabase) -> Settings:
     """A queue with tasks that nobody has answered."""
-    with LocalDatabase() as database:
-        found = platform.new_queue(database_url=SecretStr(database.url))
-        send_tasks(found, [(name, f"{n}", {"action": name}) for name, count in TASKS.items() for n in range(count)])
-        yield found
+    found = platform.new_queue(database_url=SecretStr(database.url))
+    send_tasks(found, [(name, f"{n}", {"action": name}) for name, count in TASKS.items() for n in range(count)])
+    return found
 
 
 @pytest.fixture(autouse=True)

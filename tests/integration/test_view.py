@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 from confluent_kafka import Producer
-from pydantic import SecretStr
 
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config, open_registry
@@ -15,28 +14,26 @@ from mabos.kafka.topics import Queue
 from mabos.producers import TaskProducer
 from mabos.schemas.codec import REQUEST, Codec
 from mabos.schemas.events import Status, TaskError, TaskRequest, TaskResponse
-from mabos.streams.database import connect, ensure_view, live_schema
+from mabos.streams.database import connect, live_schema
 from mabos.streams.local_database import LocalDatabase
 from tests.support.platform import Platform
-from tests.support.view import Answerer, is_caught_up, read_one, read_rows, rebuild_and_compare, running
+from tests.support.view import Answerer, is_caught_up, make_view, read_one, read_rows, rebuild_and_compare, running
 from tests.support.waiting import eventually
 
 WAIT_S = 90.0
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    """A database for the tests of this module."""
-    with LocalDatabase() as running_one:
-        yield running_one
-
-
 @pytest.fixture
 def settings(platform: Platform, database: LocalDatabase) -> Settings:
     """A queue of the test's own, with its view in that database."""
-    settings = platform.new_queue(database_url=SecretStr(database.url))
-    ensure_view(settings, live_schema(settings.queue))
-    return settings
+    return make_view(platform, database)
+
+
+@pytest.fixture
+def own_database() -> Iterator[LocalDatabase]:
+    """One that a test may kill."""
+    with LocalDatabase() as running_one:
+        yield running_one
 
 
 def wait(look: object) -> None:
@@ -139,21 +136,22 @@ def test_a_request_under_a_foreign_key_is_no_task(settings: Settings) -> None:
     assert found == [(topic, 5, 0, "bad_key"), (topic, 5, 1, "bad_key")]
 
 
-def test_the_database_may_go_and_come_back(settings: Settings, database: LocalDatabase) -> None:
+def test_the_database_may_go_and_come_back(own_database: LocalDatabase, platform: Platform) -> None:
     """Killed in mid-run, it is waited for; the projector goes on at its place, and the view is as if nothing was."""
+    settings = make_view(platform, own_database)
     answerer = Answerer(settings)
     with TaskProducer(settings) as producer, running(settings, batch_records=50) as projector:
         for number in range(300):
             producer.send_task_request(agent_id=f"a-{number % 7}", payload={"action": "x", "n": number})
         producer.flush()
         wait(lambda: projector.batches > 2)
-        database.kill()
+        own_database.kill()
         wait(lambda: projector.unready() == "the database does not answer")
         for number in range(300):
             producer.send_task_request(agent_id=f"a-{number % 7}", payload={"action": "y", "n": number})
         producer.flush()
         answerer.answer(1, TaskResponse(task_id="t", agent_id="a", status=Status.COMPLETED))
-        database.start()
+        own_database.start()
         wait(lambda: is_caught_up(settings))
         assert len(read_rows(settings)["tasks"]) == 601
         wait(lambda: projector.unready() is None and set(projector.lag.values()) == {0})

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from mabos.kafka.settings import Settings
 from mabos.streams.batch import Batch
-from mabos.streams.database import Connection, connect, drop_generation, ensure_view, live_schema
+from mabos.streams.database import Connection, connect, ensure_view, live_schema
 from mabos.streams.errors import InvalidQuery
 from mabos.streams.letter_inquiries import find_letters, group_letters, list_letters
 from mabos.streams.letter_rows import LetterRow, name_cause
@@ -27,19 +27,9 @@ TOPIC = "mabos.letters.dead-letters"
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    """Settings of a database of this module's own."""
-    with LocalDatabase() as database:
-        yield Settings(database_url=SecretStr(database.url), queue="letters")
-
-
-@pytest.fixture
-def schema(settings: Settings) -> str:
-    """An empty view."""
-    schema = live_schema(settings.queue)
-    drop_generation(settings, schema)
-    ensure_view(settings, schema)
-    return schema
+def settings(database: LocalDatabase) -> Settings:
+    """Settings of a queue of this module's own."""
+    return Settings(database_url=SecretStr(database.url), queue="letters")
 
 
 @pytest.fixture

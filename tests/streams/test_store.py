@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,6 @@ from mabos.schemas.events import Status, TaskRequest, TaskResponse
 from mabos.streams.batch import Batch, Poison
 from mabos.streams.database import (
     connect,
-    drop_generation,
     ensure_view,
     live_schema,
     next_schema,
@@ -39,19 +38,9 @@ PLACE = Place("requests", 0)
 
 
 @pytest.fixture(scope="module")
-def settings() -> Iterator[Settings]:
-    """Settings of a database of this module's own."""
-    with LocalDatabase() as database:
-        yield Settings(database_url=SecretStr(database.url), queue="my-tasks")
-
-
-@pytest.fixture
-def schema(settings: Settings) -> str:
-    """An empty view."""
-    schema = live_schema(settings.queue)
-    drop_generation(settings, schema)
-    ensure_view(settings, schema)
-    return schema
+def settings(database: LocalDatabase) -> Settings:
+    """Settings of a queue of this module's own."""
+    return Settings(database_url=SecretStr(database.url), queue="my-tasks")
 
 
 def open_store(settings: Settings, schema: str) -> Store:

@@ -41,13 +41,6 @@ Key = tuple[datetime, str, str]
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    """A database for the tests of this module."""
-    with LocalDatabase() as running_one:
-        yield running_one
-
-
-@pytest.fixture(scope="module")
 def settings(database: LocalDatabase) -> Settings:
     """Settings of a view of this module's own."""
     settings = Settings(database_url=SecretStr(database.url), queue="asked")

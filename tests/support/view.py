@@ -8,6 +8,7 @@ from threading import Thread
 from typing import Any
 
 from confluent_kafka import Producer
+from pydantic import SecretStr
 
 from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config, open_registry
@@ -16,7 +17,9 @@ from mabos.kafka.topics import Queue
 from mabos.schemas.codec import RESPONSE, Codec
 from mabos.schemas.events import TaskResponse
 from mabos.streams.database import Connection, connect, drop_generation, ensure_view, live_schema
+from mabos.streams.local_database import LocalDatabase
 from mabos.streams.projector import Projector
+from tests.support.platform import Platform
 
 TABLES = ("tasks", "agent_minutes", "poisoned", "dead_letters")
 
@@ -42,6 +45,13 @@ def count_anew(connection: Connection) -> None:
         "INSERT INTO agent_states (tasks, is_forgotten, agent_id, state)"
         " SELECT count(*), false, agent_id, state FROM tasks GROUP BY agent_id, state"
     )
+
+
+def make_view(platform: Platform, database: LocalDatabase) -> Settings:
+    """Settings of a queue that nobody else uses, with an empty view."""
+    settings = platform.new_queue(database_url=SecretStr(database.url))
+    ensure_view(settings, live_schema(settings.queue))
+    return settings
 
 
 def read_rows(settings: Settings, schema: str | None = None) -> dict[str, list[tuple[Any, ...]]]:

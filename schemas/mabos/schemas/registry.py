@@ -17,15 +17,15 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self, TypeVar
-
-import httpx2  # what confluent-kafka speaks with from 2.16 on
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mabos.schemas.compatibility import find_breaks
 from mabos.schemas.errors import IncompatibleSchema, RegistryError, RegistryUnavailable, SchemaError
 from mabos.schemas.schemastore import SchemaStore
 from mabos.schemas.vetting import parse_schema_text
+
+if TYPE_CHECKING:  # imported late: with what it imports itself it takes longer than all our own code
+    from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 COMPATIBILITY = "FULL_TRANSITIVE"
 MISSING_S = 30.0
@@ -67,6 +67,8 @@ class SchemaRegistry:
         pause_s: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        from confluent_kafka.schema_registry import SchemaRegistryClient  # noqa: PLC0415 - see above
+
         self.url = _mask(url)
         try:
             self._client = SchemaRegistryClient({"url": url, "timeout": timeout_s, "max.retries": 0})
@@ -109,11 +111,11 @@ class SchemaRegistry:
         try:
             # before the first version, so that two who register at once cannot slip past the rule
             self._call(lambda client: client.set_compatibility(subject_name=subject, level=COMPATIBILITY))
-            schema_id = self._call(lambda client: _as_id(client.register_schema(subject, Schema(text, "AVRO"))))
-        except SchemaRegistryError as error:
-            if error.http_status_code == _CONFLICT:
-                raise IncompatibleSchema(subject, [str(error.error_message)]) from error
-            raise RegistryError(f"{subject}: the registry refused the schema: {error.error_message}") from error
+            schema_id = self._call(lambda client: _as_id(client.register_schema(subject, _avro(text))))
+        except _Refused as error:
+            if error.status == _CONFLICT:
+                raise IncompatibleSchema(subject, [error.message]) from error
+            raise RegistryError(f"{subject}: the registry refused the schema: {error.message}") from error
         self._store.keep(schema_id, text, subject)
         return schema_id
 
@@ -128,11 +130,11 @@ class SchemaRegistry:
         if known is not None:
             return known
         try:
-            found = self._call(lambda client: _as_id(client.lookup_schema(subject, Schema(text, "AVRO")).schema_id))
-        except SchemaRegistryError as error:
-            if _is_not_found(error):
+            found = self._call(lambda client: _as_id(client.lookup_schema(subject, _avro(text)).schema_id))
+        except _Refused as error:
+            if error.is_not_found:
                 raise RegistryError(f"{subject}: schema is not registered: run `mabos schema register`") from error
-            raise RegistryError(f"{subject}: the registry refused the look-up: {error.error_message}") from error
+            raise RegistryError(f"{subject}: the registry refused the look-up: {error.message}") from error
         except RegistryUnavailable:
             stored = self._store.stored_id(subject, text)
             if stored is None:
@@ -154,12 +156,12 @@ class SchemaRegistry:
             return None
         try:
             text = self._call(lambda client: _as_text(client.get_schema(schema_id).schema_str))
-        except SchemaRegistryError as error:
-            if _is_not_found(error):
+        except _Refused as error:
+            if error.is_not_found:
                 self._remember_missing(schema_id)
                 return None
             raise RegistryUnavailable(
-                f"schema {schema_id}: the registry refused the look-up: {error.error_message}"
+                f"schema {schema_id}: the registry refused the look-up: {error.message}"
             ) from error
         except RegistryUnavailable:
             stored = self._store.stored_text(schema_id)
@@ -180,12 +182,10 @@ class SchemaRegistry:
             found = self._call(
                 lambda client: [(one.subject, one.version) for one in client.get_schema_versions(schema_id)]
             )
-        except SchemaRegistryError as error:
-            if _is_not_found(error):
+        except _Refused as error:
+            if error.is_not_found:
                 return None
-            raise RegistryError(
-                f"schema {schema_id}: the registry refused the look-up: {error.error_message}"
-            ) from error
+            raise RegistryError(f"schema {schema_id}: the registry refused the look-up: {error.message}") from error
         return next((version for name, version in found if name == subject), None)
 
     def history(self, subject: str) -> list[tuple[str, dict[str, Any]]]:
@@ -205,10 +205,10 @@ class SchemaRegistry:
 
         try:
             found = self._call(texts)
-        except SchemaRegistryError as error:
-            if _is_not_found(error):
+        except _Refused as error:
+            if error.is_not_found:
                 return []
-            raise RegistryError(f"{subject}: the registry refused the look-up: {error.error_message}") from error
+            raise RegistryError(f"{subject}: the registry refused the look-up: {error.message}") from error
         history = []
         for name, text in found:
             try:
@@ -219,7 +219,7 @@ class SchemaRegistry:
 
     def is_answering(self) -> bool:
         """Whether the registry answers right now."""
-        with suppress(RegistryError, SchemaRegistryError):
+        with suppress(RegistryError, _Refused):
             self._call(lambda client: client.get_subjects())
             return True
         return False
@@ -228,18 +228,21 @@ class SchemaRegistry:
         """Ask, unless the registry was away a moment ago.
 
         Raises:
-            SchemaRegistryError: It says that there is no such thing, or what is wrong with the question.
+            _Refused: It says that there is no such thing, or what is wrong with the question.
             RegistryUnavailable: It gives no answer, or one that no schema registry gives.
         """
+        import httpx2  # noqa: PLC0415 - what confluent-kafka speaks with from 2.16 on
+        from confluent_kafka.schema_registry import SchemaRegistryError  # noqa: PLC0415 - see above
+
         if self._clock() < self._away_until:
             raise RegistryUnavailable(f"schema registry at {self.url} did not answer a moment ago")
         try:
             return ask(self._client)
         except SchemaRegistryError as error:
-            status = error.http_status_code
-            if status in (_BAD_REQUEST, _CONFLICT, _UNPROCESSABLE) or _is_not_found(error):
-                raise
-            raise self._away(f"answers {status}: {str(error.error_message)[:200]}") from error
+            refused = _Refused(error.http_status_code, error.error_code, str(error.error_message))
+            if refused.status in (_BAD_REQUEST, _CONFLICT, _UNPROCESSABLE) or refused.is_not_found:
+                raise refused from error
+            raise self._away(f"answers {refused.status}: {refused.message[:200]}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             cause = _ERRNO.sub("", str(error)) or type(error).__name__
             raise self._away(f"does not answer ({cause})") from error
@@ -264,8 +267,18 @@ class SchemaRegistry:
             self._missing[schema_id] = self._clock() + MISSING_S
 
 
-def _is_not_found(error: SchemaRegistryError) -> bool:
-    return error.error_code in _NOT_FOUND_CODES
+class _Refused(Exception):
+    """What the registry says to a question that it understood."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message, self.is_not_found = status, message, code in _NOT_FOUND_CODES
+
+
+def _avro(text: str) -> Schema:
+    from confluent_kafka.schema_registry import Schema  # noqa: PLC0415 - see above
+
+    return Schema(text, "AVRO")
 
 
 def _as_id(value: object) -> int:
