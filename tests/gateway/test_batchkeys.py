@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -24,12 +24,6 @@ TASKS = [{"agent_id": f"a{number}", "payload": {"n": number}} for number in rang
 MIXED: list[Any] = [TASKS[0], {"agent_id": ""}, TASKS[1] | {"task_id": "mine"}, TASKS[2]]
 
 Ask = Callable[..., Awaitable[httpx.Response]]
-
-
-@pytest.fixture(scope="module")
-def database() -> Iterator[LocalDatabase]:
-    with LocalDatabase() as started:
-        yield started
 
 
 @pytest.fixture
