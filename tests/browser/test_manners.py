@@ -14,6 +14,7 @@ from tests.browser.conftest import Console, Tab
 from tests.support.console import WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PAGES = {
     "overview": "/overview",
     "live": "/live",
@@ -58,7 +59,8 @@ def test_axe_finds_nothing_serious(page: Page, console: Console, name: str, them
     path = PAGES[name]
     if name in ("tasks", "task"):
         task = {"agent_id": "axe", "payload": {"action": "fail", "deep": [1, {"x": None}]}}
-        sent = httpx.post(f"{console.door.url}/api/tasks", json=task, headers={"prefer": "wait=20"}, timeout=60)
+        headers = {"prefer": "wait=20", "traceparent": TRACE}
+        sent = httpx.post(f"{console.door.url}/api/tasks", json=task, headers=headers, timeout=60)
         path += sent.json()["task_id"] if name == "task" else "?agent=axe"
     page.goto(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -66,6 +68,7 @@ def test_axe_finds_nothing_serious(page: Page, console: Console, name: str, them
         expect(page.get_by_role("gridcell").first).to_be_visible()
     if name == "task":
         expect(page.get_by_role("region", name="Timeline")).to_contain_text("failed")
+        expect(page.get_by_role("region", name="Headers of the request")).to_contain_text(TRACE)
     if name == "create":
         page.get_by_label("Agent ID").fill("support-01")
         page.get_by_label("Payload").fill('{"action": "greet", "name": "Ada"}')
@@ -73,8 +76,8 @@ def test_axe_finds_nothing_serious(page: Page, console: Console, name: str, them
         expect(page.get_by_label("Result")).to_be_visible()
     assert find_violations(page) == []
     page.screenshot(path=console.shots / f"{name}-{theme}.png")
-    page.set_viewport_size({"width": 420, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") == 420  # nothing hangs out at the side
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390  # nothing hangs out at the side
     page.screenshot(path=console.shots / f"{name}-{theme}-narrow.png")
 
 

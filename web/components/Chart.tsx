@@ -73,7 +73,11 @@ export function Chart(props: ChartProps) {
           axis={toAxis(findGreatest(series, shape, count))}
           marks={markStretches(window, stretches)}
         />
-        {note && <p className="chart-note">{note}</p>}
+        {note && (
+          <p className="chart-note">
+            <span>{note}</span>
+          </p>
+        )}
       </div>
       <div className="readout">
         <p className="quiet">

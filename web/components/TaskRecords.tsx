@@ -11,7 +11,7 @@ const GONE = "The log no more has it: its retention is over.";
 
 const HEADERS: readonly Column<RecordHeader>[] = [
   { name: "Header", show: ({ name }) => <code>{name}</code> },
-  { name: "Value", toTitle: ({ value }) => value, show: (header) => <Bytes text={header} /> },
+  { name: "Value", show: (header) => <Bytes text={header} /> },
 ];
 
 /** A task's request and outcome as they stand in the log: what the view does not keep. */

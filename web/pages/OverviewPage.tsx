@@ -77,7 +77,7 @@ function toTrafficTiles(window: WindowName, traffic: WindowTraffic | undefined):
     {
       name: "Failures",
       value: lead(failed, FAILED_STATES),
-      more: traffic && `${showShare(failed, answered)} of the answers`,
+      more: traffic && answered > 0 && `${showShare(failed, answered)} of the answers`,
       isBad: failed > 0,
     },
   ];
