@@ -235,8 +235,9 @@ class Worker:
         )
 
     def _has_plenty_of_lanes(self) -> bool:
-        """Whether so many agents have a task that could run that reading on would find no better work."""
-        return self._engine.lanes.ready >= max(_PLENTY_LANES, self._limits.concurrency)
+        """Whether all places are taken, and so many agents wait for one that reading on would find no better work."""
+        ready = self._engine.lanes.ready
+        return ready >= _PLENTY_LANES and len(self._engine.in_hand) + ready >= self._limits.concurrency
 
     def _accept(self, messages: list[Message]) -> None:
         tenures = self._assignment.tenures
@@ -322,8 +323,7 @@ class Worker:
             return
         self.metrics.note_rebalance("revoked", len(removed))
         deadline_s = time.monotonic() + self._limits.grace_s
-        tenures = self._finish_in_hand(removed, deadline_s)
-        self._delivery.leave(tenures, deadline_s - time.monotonic())
+        self._delivery.leave(self._finish_in_hand(removed, deadline_s), deadline_s - time.monotonic())
         self._forget(removed)
         log.info("partitions revoked", removed=sorted(removed), now=sorted(self._assignment.partitions))
 

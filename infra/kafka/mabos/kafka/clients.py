@@ -103,7 +103,12 @@ def _reader(group: str) -> dict[str, Any]:
 
 
 def _membership(settings: Settings) -> dict[str, Any]:
-    config: dict[str, Any] = {"group.protocol": settings.group_protocol, "max.poll.interval.ms": 300_000}
+    config: dict[str, Any] = {
+        "group.protocol": settings.group_protocol,
+        "max.poll.interval.ms": 300_000,
+        # For each partition of one fetch, as it is compressed: of 12 with 1 MiB each, 200 MB would be unpacked at once.
+        "fetch.message.max.bytes": 131_072,
+    }
     if settings.group_protocol == "classic":  # under KIP-848 the broker decides these, and librdkafka refuses them
         config["partition.assignment.strategy"] = "cooperative-sticky"
         config["session.timeout.ms"] = round(settings.classic_session_timeout_s * 1000)
