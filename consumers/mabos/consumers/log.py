@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from mabos.consumers.errors import BeyondRetention
+from mabos.kafka.admin import Cluster
 from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.errors import BrokerUnavailable
+from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 
 _BATCH_RECORDS = 1000
 _POLL_S = 0.5
 _STALL_S = 30.0
+_ANSWER_S = 5.0
 _QUEUED_KIB = 4096  # of those who bound their memory: what librdkafka holds takes several times that
 
 OnGone = Callable[[int, int, int], None]
@@ -79,6 +84,24 @@ def read_log(
                 )
     finally:
         consumer.close()
+
+
+def read_record(settings: Settings, position: Position) -> Message:
+    """The record at a position. It asks first how far the log goes: to wait for a record that is not there takes long.
+
+    Raises:
+        BeyondRetention: The log no more has it, or began anew and has none there yet.
+        BrokerUnavailable: No broker answers.
+        TopicsDiffer: There is no such topic.
+    """
+    topic, partition, offset = position
+    cluster = Cluster(settings, timeout_s=_ANSWER_S)
+    if offset < cluster.end_offsets(topic).get(partition, 0):
+        bounds = ({partition: offset}, {partition: offset + 1})
+        with closing(read_log(settings, topic, *bounds, on_gone=lambda *_: None)) as records:
+            if (message := next(records, None)) is not None:
+                return message
+    raise BeyondRetention(position, cluster.begin_offsets(topic).get(partition, 0))
 
 
 def _read_batch(consumer: Consumer) -> list[Message]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Generator, Iterable
-from contextlib import closing
 from typing import Any
 
+from confluent_kafka import Message
+
 from mabos.consumers.answers import STACK
-from mabos.consumers.log import read_log
-from mabos.kafka.admin import Cluster
+from mabos.consumers.errors import BeyondRetention
+from mabos.consumers.log import read_log, read_record
 from mabos.kafka.clients import open_registry
 from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
@@ -22,8 +23,6 @@ from mabos.schemas.events import TaskRequest
 from mabos.streams.letter_rows import Letter, split_headers
 from mabos.streams.places import Place
 from mabos.streams.viewed_task import read_json
-
-_ANSWER_S = 5.0
 
 
 def read_letters(settings: Settings, topic: str, places: Iterable[tuple[int, int]]) -> Generator[Letter, None, None]:
@@ -45,14 +44,7 @@ def read_letters(settings: Settings, topic: str, places: Iterable[tuple[int, int
     for message in read_log(settings, topic, begins, ends, on_gone=lambda *_: None):
         partition, offset = message.partition() or 0, message.offset() or 0
         if offset in wanted[partition]:
-            yield Letter(
-                place=Place(topic, partition),
-                offset=offset,
-                at_ms=message.timestamp()[1],
-                key=message.key(),
-                value=message.value(),
-                headers=headers_of(message),
-            )
+            yield _to_letter(Position(topic, partition, offset), message)
 
 
 class LetterReader:
@@ -74,12 +66,9 @@ class LetterReader:
         Raises:
             BrokerUnavailable: No broker answers.
         """
-        cluster = Cluster(self._settings, timeout_s=_ANSWER_S)  # a reader would wait for long
-        end = cluster.end_offsets(position.topic).get(position.partition, 0)
-        places = [(position.partition, position.offset)] if position.offset < end else []
-        with closing(read_letters(self._settings, position.topic, places)) as letters:
-            letter = next(letters, None)
-        if letter is None:
+        try:
+            letter = _to_letter(position, read_record(self._settings, position))
+        except BeyondRetention:
             return {"stack": None, "headers": [], "key": None, "payload": None, "raw": None, "schema_id": None}
         kept, own = split_headers(letter.headers)
         stack, value = dict(own).get(STACK), letter.value or b""
@@ -100,6 +89,17 @@ class LetterReader:
             return read_json(self._codec.decode(value).payload_json)
         except (DecodeError, RegistryError):
             return None
+
+
+def _to_letter(position: Position, message: Message) -> Letter:
+    return Letter(
+        place=Place(position.topic, position.partition),
+        offset=position.offset,
+        at_ms=message.timestamp()[1],
+        key=message.key(),
+        value=message.value(),
+        headers=headers_of(message),
+    )
 
 
 def _show(data: bytes | None) -> str:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import base64
-from contextlib import closing
 from typing import Any
 
-from confluent_kafka import Message
-
-from mabos.consumers.errors import BeyondRetention
-from mabos.consumers.log import read_log
-from mabos.kafka.admin import Cluster
+from mabos.consumers.log import read_record
 from mabos.kafka.clients import open_registry
 from mabos.kafka.headers import headers_of
 from mabos.kafka.position import Position
@@ -20,8 +15,6 @@ from mabos.schemas.errors import RegistryError
 from mabos.schemas.fields import from_ms
 from mabos.schemas.registry import SchemaRegistry
 from mabos.streams.viewed_task import show_time
-
-_ANSWER_S = 5.0
 
 
 class RecordReader:
@@ -44,20 +37,7 @@ class RecordReader:
             BrokerUnavailable: No broker answers.
             TopicsDiffer: There is no such topic.
         """
-        topic, partition, offset = position
-        cluster = Cluster(self._settings, timeout_s=_ANSWER_S)  # a reader would wait for long
-        begin = cluster.begin_offsets(topic).get(partition, 0)
-        end = cluster.end_offsets(topic).get(partition, 0)
-        if not begin <= offset < end:  # also of a log that began anew
-            raise BeyondRetention(position, begin)
-        bounds = ({partition: offset}, {partition: offset + 1})
-        with closing(read_log(self._settings, topic, *bounds, on_gone=lambda *_: None)) as records:
-            message = next(records, None)
-        if message is None:
-            raise BeyondRetention(position, begin)
-        return self._show(position, message)
-
-    def _show(self, position: Position, message: Message) -> dict[str, Any]:
+        message = read_record(self._settings, position)
         key, value = message.key(), message.value()
         schema_id = schema_id_of(value)
         return {
