@@ -18,7 +18,14 @@ AsyncConnection = psycopg.AsyncConnection[Row]
 Values = Sequence[object] | Mapping[str, object]
 
 _CONNECT_TIMEOUT_S = 5
-_SESSION = "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
+_SESSION: LiteralString = (
+    "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted(name, value)"
+)
+
+
+def session_query(session: Mapping[str, str]) -> tuple[LiteralString, tuple[list[str], list[str]]]:
+    """The statement, and its values, that makes PostgreSQL's settings, by name, those of a connection."""
+    return _SESSION, (list(session), list(session.values()))
 
 
 def is_lost(error: psycopg.Error) -> bool:
@@ -93,7 +100,7 @@ class Pool:
             self._url.get_secret_value(), connect_timeout=_CONNECT_TIMEOUT_S, application_name="mabos", autocommit=True
         )
         try:
-            await connection.execute(_SESSION, (list(self._session), list(self._session.values())))
+            await connection.execute(*session_query(self._session))
         except BaseException:  # as where whoever asked has left meanwhile
             await connection.close()
             raise

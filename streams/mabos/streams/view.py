@@ -24,7 +24,7 @@ from mabos.schemas.errors import MabosError
 from mabos.streams.database import Connection, explain, live_schema, require_view
 from mabos.streams.errors import QueryTooLong, ViewMissing
 from mabos.streams.inquiries import Inquiry, Pause, Rows
-from mabos.streams.pool import Pool, is_lost
+from mabos.streams.pool import Pool, is_lost, session_query
 from mabos.streams.queries import Query
 
 T = TypeVar("T")
@@ -89,8 +89,7 @@ class TaskView:
                         raise
                     self.close()  # it may have been lost long ago, while nobody asked
             self._connection = require_view(self._settings, live_schema(self._settings.queue))
-            for name, value in _session(self._timeout_s).items():
-                self._connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            self._connection.execute(*session_query(_session(self._timeout_s)))
             return self._connection.execute(query.sql, query.values).fetchall()
         except psycopg.Error as error:
             raise _explain(self._settings, error) from error
