@@ -98,20 +98,20 @@ def batch_routes(
         """
         kind = read_media_type(request.headers, ("application/json", NDJSON))
         admit = partial(admit_item, request, caller)
-        publishing = Publishing(await producer.get(), trace_headers(traceparent), request.scope, metrics, admit)
+        begin = partial(Publishing, await producer.get(), trace_headers(traceparent), request.scope, metrics, admit)
         if kind == NDJSON:
             if idempotency_key is not None:
                 raise Refused(400, f"{HEADER}: {_NO_KEY}", fields=[(HEADER, _NO_KEY)])
-            return _LinesAnswer(publishing, waiting, limits)
+            return _LinesAnswer(begin(), waiting, limits)
         items = _check_array(parse_body(await JsonRequest(request, array_limits).body(), "a JSON array", parse_json))
         if idempotency_key is None:
-            return Response(await _publish_array(publishing, items), media_type="application/json")
+            return Response(await _publish_array(begin(), items), media_type="application/json")
         key = read_key(request.headers.getlist(HEADER))
-        keyed = publishing.keyed = await idempotency.claim_batch(caller.name, key, items)
-        async with keyed.held() as is_whole:
+        keyed = await idempotency.claim_batch(caller.name, key, items)
+        publishing = begin(keyed=keyed)
+        async with keyed.held():
             shown = await _publish_array(publishing, items)
-            if publishing.is_whole:
-                is_whole.set()
+            keyed.is_whole = publishing.is_whole
         headers = {"Idempotent-Replayed": "true"} if keyed.is_replayed else None
         return Response(shown, headers=headers, media_type="application/json")
 

@@ -6,10 +6,8 @@ Names that its tasks do not have come from the batch and the number of the item,
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid5
 
@@ -23,11 +21,6 @@ _RENEW_S = LEASE.total_seconds() / 3
 log = logging.getLogger("mabos.gateway")
 
 
-def fingerprint_batch(items: Sequence[object]) -> bytes:
-    """What two requests for the same batch have in common: neither blanks nor the order of members matter."""
-    return hashlib.sha256(json.dumps({"batch": items}, sort_keys=True, separators=(",", ":")).encode()).digest()
-
-
 class KeyedBatch:
     """The batch that a key stands for.
 
@@ -36,11 +29,15 @@ class KeyedBatch:
         who: Whose key.
         claim: The claim, as it was got.
         positions: Where each item stands, by its place; None where that is not known.
+
+    Attributes:
+        is_whole: Whether each item has an answer that holds; set by whoever publishes the batch.
     """
 
     def __init__(self, store: ClaimStore, who: Claimant, claim: Claim, positions: list[str | None]) -> None:
         self._store, self._who, self._claim, self._batch = store, who, claim, UUID(claim.task_id)
         self._positions, self._over = positions, asyncio.Event()
+        self.is_whole = False
 
     @property
     def is_replayed(self) -> bool:
@@ -60,22 +57,21 @@ class KeyedBatch:
         self._positions[number - 1] = position
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[asyncio.Event]:
+    async def held(self) -> AsyncIterator[None]:
         """While the block lasts nobody else publishes the batch; then it is written down what is stored.
 
-        The block sets the event when each item has an answer that holds. Otherwise the next who asks goes on at once.
+        Where it is not whole by then, the next who asks goes on at once.
         """
-        is_whole = asyncio.Event()
         if self.is_replayed:
-            yield is_whole
+            yield
             return
         renewing = asyncio.ensure_future(self._renew())
         try:
-            yield is_whole
+            yield
         finally:
             self._over.set()
             await renewing
-            await self._keep(is_whole=is_whole.is_set())
+            await self._keep()
 
     async def _renew(self) -> None:
         """A batch may take longer than a lease: its caller's rate may hold it up, or the broker."""
@@ -94,10 +90,10 @@ class KeyedBatch:
                 return  # somebody else publishes it, too, under the same names
             self._claim = renewed
 
-    async def _keep(self, *, is_whole: bool) -> None:
+    async def _keep(self) -> None:
         try:
             await self._store.save_positions(self._claim.task_id, self._positions)
-            if is_whole:
+            if self.is_whole:
                 await self._store.settle(self._who, self._claim, WHOLE)
             else:
                 await self._store.give_up(self._who, self._claim, may_be_stored=True)

@@ -7,6 +7,8 @@ lease is over and that has no position yet is in doubt, and whoever asks next pu
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
@@ -21,7 +23,7 @@ from mabos.kafka.settings import Settings
 from mabos.schemas.errors import MabosError
 from mabos.streams.database import connect, explain
 from mabos.streams.errors import DatabaseUnavailable
-from mabos.streams.pool import Pool
+from mabos.streams.pool import Pool, Row
 
 LIFE = timedelta(hours=24)
 """How long a key stands for its task."""
@@ -35,7 +37,6 @@ _LAST_WORDS_S = 1.0
 log = logging.getLogger("mabos.gateway")
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
 Values = dict[str, object]
 
 _TAKE: LiteralString = """
@@ -86,6 +87,11 @@ WITH batches AS (
     ) RETURNING 1
 ) SELECT count(*) FROM swept
 """
+
+
+def fingerprint_of(asked: object) -> bytes:
+    """What two requests for the same JSON have in common: neither blanks nor the order of members matter."""
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,16 +9,14 @@ has one outcome.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from mabos.gateway.batchkeys import KeyedBatch, fingerprint_batch
-from mabos.gateway.claimstore import LEASE, Claim, Claimant, ClaimStore
+from mabos.gateway.batchkeys import KeyedBatch
+from mabos.gateway.claimstore import LEASE, Claim, Claimant, ClaimStore, fingerprint_of
 from mabos.gateway.errors import Refused
 from mabos.gateway.metrics import Metrics
 from mabos.gateway.models import NewTask, TaskAccepted
@@ -53,9 +51,8 @@ def read_key(sent: Sequence[str]) -> str:
 
 
 def fingerprint(task: NewTask) -> bytes:
-    """What two requests for the same task have in common: neither blanks nor the order of members matter."""
-    asked = [task.task_id, task.agent_id, to_ms("deadline", task.deadline), task.payload]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).digest()
+    """What two requests for the same task have in common."""
+    return fingerprint_of([task.task_id, task.agent_id, to_ms("deadline", task.deadline), task.payload])
 
 
 class Idempotency:
@@ -97,7 +94,7 @@ class Idempotency:
             Refused: 409, the key stands for something else; 503, the database is away, or the wait is too long.
         """
         who = Claimant(caller=caller, key=key)
-        claim = await self._claim(who, fingerprint_batch(items), new_task_id())
+        claim = await self._claim(who, fingerprint_of({"batch": items}), new_task_id())
         with self._explaining():
             known = [] if claim.is_new else await self._store.load_positions(claim.task_id)
         return KeyedBatch(self._store, who, claim, known or [None] * len(items))

@@ -34,12 +34,8 @@ class Publishing:
         scope: The request's, for its log line.
         metrics: Where it is counted.
         admit: Awaited with the agent of each task before it is published; raises where the caller may not reach it.
-
-    Attributes:
-        keyed: The batch, where it has an ``Idempotency-Key``; set before the first task is added.
+        keyed: The batch, where it has an ``Idempotency-Key``.
     """
-
-    keyed: KeyedBatch | None = None
 
     def __init__(
         self,
@@ -48,9 +44,11 @@ class Publishing:
         scope: MutableMapping[str, Any],
         metrics: Metrics,
         admit: Callable[[str], Awaitable[None]],
+        *,
+        keyed: KeyedBatch | None = None,
     ) -> None:
         self._sender, self._headers, self._scope, self._metrics = sender, headers, scope, metrics
-        self._admit = admit
+        self._admit, self._keyed = admit, keyed
         self._window: deque[tuple[int, SentTask | None, bytes]] = deque()
         self._changed = asyncio.Event()
         self._is_finished = False
@@ -69,10 +67,10 @@ class Publishing:
         try:
             task = NewTask.model_validate(parse())
             task_id = task.task_id
-            if task_id is None and self.keyed is not None:
-                task_id = self.keyed.name(number)
+            if task_id is None and self._keyed is not None:
+                task_id = self._keyed.name(number)
             await self._admit(task.agent_id)
-            if self.keyed is not None and (stored := self.keyed.find(number)) is not None:
+            if self._keyed is not None and (stored := self._keyed.find(number)) is not None:
                 self._append(number, None, _show_accepted(number, str(task_id), stored))
                 return
             sent = await self._sender.send_task_request(
@@ -135,8 +133,8 @@ class Publishing:
         except PublishFailed as error:
             return self._show_refusal(number, explain_failure(error, sent.task_id))
         self._accepted += 1
-        if self.keyed is not None:
-            self.keyed.note(number, str(position))
+        if self._keyed is not None:
+            self._keyed.note(number, str(position))
         return _show_accepted(number, sent.task_id, str(position))
 
     def _show_refusal(self, number: int, refused: Refused) -> bytes:
