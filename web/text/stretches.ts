@@ -1,5 +1,7 @@
 /** Stretches of partitions, as a form has them: each a text that was typed. Pure. */
 
+import type { components } from "../api/schema";
+
 /** One row of the form. */
 export interface StretchDraft {
   /** Tells it from the others while rows come and go. */
@@ -12,11 +14,7 @@ export interface StretchDraft {
 }
 
 /** A stretch as the gateway takes it. */
-export interface Stretch {
-  partition: number;
-  begin: number | null;
-  end: number | null;
-}
+type Stretch = components["schemas"]["Stretch"];
 
 const MAX_PARTITION = 2 ** 31 - 1;
 
@@ -45,7 +43,7 @@ export function toStretches(rows: readonly StretchDraft[]): Stretch[] {
 }
 
 /** A stretch in words, such as "partition 7 from offset 1200 to before 1500". */
-export function nameStretchOf({ partition, begin, end }: { partition: number } & Partial<Stretch>): string {
+export function nameStretchOf({ partition, begin, end }: Stretch): string {
   const from = begin ?? null;
   const before = end ?? null;
   const words = [`partition ${partition}`];
