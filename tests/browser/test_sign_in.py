@@ -28,6 +28,12 @@ def guarded(console: Console) -> Iterator[Door]:
         door.close()
 
 
+@pytest.fixture
+def tab(guarded: Door, tab: Tab) -> Tab:
+    """A tab that is closed before the gateway is: a page that still polls would log that it is refused."""
+    return tab
+
+
 def make_key(door: Door, *scopes: Scope) -> str:
     """A key for the agents of these tests."""
     wanted = ApiKey(id="", name="test", secret_sha256=b"", scopes=frozenset(scopes), agents=("signed-*",))
