@@ -81,10 +81,10 @@ class TaskProducer:
             ProducerStopped: After :meth:`stop`.
             ForkedClient: In a process forked after the producer was made.
         """
-        request, record = self._builder.build(
+        task_id, record = self._builder.build(
             agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline, headers=headers
         )
-        receipt = Receipt(request.task_id, self._publisher)
+        receipt = Receipt(task_id, self._publisher)
         self._publisher.publish(record, receipt.on_delivery, queue_full_timeout_s)
         return receipt
 
@@ -170,10 +170,10 @@ class AsyncTaskProducer:
         Returns:
             A receipt, once the task is in the local queue; ``await receipt`` gives the position.
         """
-        request, record = self._builder.build(
+        task_id, record = self._builder.build(
             agent_id=agent_id, payload=payload, task_id=task_id, deadline=deadline, headers=headers
         )
-        receipt = Receipt(request.task_id, self._publisher)
+        receipt = Receipt(task_id, self._publisher)
         await self._publisher.publish_async(record, receipt.on_delivery)
         return receipt
 

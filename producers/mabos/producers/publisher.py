@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -132,7 +132,8 @@ class Publisher:
 
     def try_publish(self, record: Record, on_delivery: OnDelivery) -> bool:
         """As :meth:`publish`, but returns False at once where the local queue is full."""
-        self._check_usable()
+        if self._stopped or self._pid != _process.pid:
+            self._refuse_use()
         topic, key, value, headers, partition = record
         try:
             if headers is None:  # a keyword less is a tenth of the call
@@ -243,11 +244,9 @@ class Publisher:
             with suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(_resolve, futures)
 
-    def _check_usable(self) -> None:
-        if self._stopped:
-            raise ProducerStopped("the producer is stopped: make a new one")
-        if self._pid != _process.pid:
-            self._check_fork()
+    def _refuse_use(self) -> NoReturn:
+        self._check_fork()
+        raise ProducerStopped("the producer is stopped: make a new one")
 
     def _check_fork(self) -> None:
         if self._pid != _process.pid:

@@ -10,7 +10,7 @@ from mabos.producers.publisher import Headers, Record
 from mabos.schemas.codec import Codec
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.events import TaskRequest
-from mabos.schemas.fields import new_task_id, to_ms
+from mabos.schemas.fields import check_ids, check_time, new_task_id, to_ms
 from mabos.schemas.jsontext import encode_object
 
 MAX_HEADERS = 64
@@ -37,20 +37,24 @@ class RequestBuilder:
         task_id: str | None = None,
         deadline: datetime | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> tuple[TaskRequest, Record]:
-        """The event and its record.
+    ) -> tuple[str, Record]:
+        """The task's id and the record of its request. No event is made: that would take a fifth of the time.
 
         Raises:
             InvalidTask: A field is refused; the message names it.
         """
-        request = TaskRequest(
-            task_id=new_task_id() if task_id is None else task_id,
-            agent_id=agent_id,
-            payload_json=encode_object("payload", payload, max_bytes=self._max_payload_bytes),
-            deadline_ms=to_ms("deadline", deadline),
+        if task_id is None:
+            task_id = new_task_id()
+        check_ids(task_id, agent_id)
+        payload_json = encode_object("payload", payload, max_bytes=self._max_payload_bytes)
+        deadline_ms = None
+        if deadline is not None:
+            deadline_ms = to_ms("deadline", deadline)
+            check_time("deadline", deadline_ms)
+        value = self._codec.encode_values(("TaskRequest", task_id, agent_id, payload_json, deadline_ms))
+        return task_id, Record(
+            self._topic, agent_id.encode(), value, None if headers is None else encode_headers(headers)
         )
-        encoded = None if headers is None else encode_headers(headers)
-        return request, Record(self._topic, agent_id.encode(), self._codec.encode(request), encoded)
 
 
 def encode_headers(headers: Mapping[str, str]) -> Headers:

@@ -53,6 +53,14 @@ def check_id(field: str, value: str) -> None:
 
 def check_ids(task_id: str, agent_id: str) -> None:
     """Both ids of an event, as :func:`check_id`."""
+    if (
+        type(task_id) is type(agent_id) is str
+        and task_id.isprintable()
+        and agent_id.isprintable()
+        and 0 < len(task_id) <= MAX_PLAIN_CHARS
+        and 0 < len(agent_id) <= MAX_PLAIN_CHARS
+    ):
+        return
     check_id("task_id", task_id)
     check_id("agent_id", agent_id)
 
