@@ -153,14 +153,20 @@ def test_a_stopped_publisher_takes_nothing_more(servers: str) -> None:
 def test_a_record_that_came_in_while_stopping_still_gets_its_report(servers: str) -> None:
     """The check and the hand-over are two steps, and a stop may come between: nothing is taken and forgotten."""
 
-    class StoppedBetween(Publisher):
-        def _check_usable(self) -> None:
-            super()._check_usable()
-            super().stop()
+    publisher = make(servers, publish_timeout_s=0.5)
+    stopped = []
 
-    publisher = StoppedBetween(Settings(bootstrap_servers=servers, publish_timeout_s=0.5), client_id="test")
+    class StoppedMeanwhile(Record):
+        """Looked at once the publisher knows that it may send, and before it does."""
+
+        def __iter__(self) -> Iterator[Any]:
+            publisher.stop()
+            stopped.append(True)
+            return super().__iter__()
+
     receipt = Receipt("t", publisher)
-    publisher.publish(SMALL, receipt.on_delivery)
+    publisher.publish(StoppedMeanwhile(*SMALL), receipt.on_delivery)
+    assert stopped
     assert receipt.is_done
 
 

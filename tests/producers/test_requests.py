@@ -20,19 +20,20 @@ TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 def test_a_request_is_keyed_by_its_agent() -> None:
     """So that an agent's tasks share a partition; the value is the event in Avro."""
     moment = datetime(2030, 1, 2, 3, 4, 5, 678_900, tzinfo=UTC)
-    request, record = BUILDER.build(
+    task_id, record = BUILDER.build(
         agent_id="agent é", payload={"action": "sum"}, task_id="mine", deadline=moment, headers={"traceparent": "00"}
     )
     assert (record.topic, record.key, record.partition) == (QUEUE.requests, "agent é".encode(), -1)
     assert record.headers == [("traceparent", b"00")]
-    assert REQUESTS.decode(record.value) == request
-    assert (request.task_id, request.payload) == ("mine", {"action": "sum"})
+    request = REQUESTS.decode(record.value)
+    assert (task_id, request.task_id, request.agent_id) == ("mine", "mine", "agent é")
+    assert request.payload == {"action": "sum"}
     assert request.deadline == moment.replace(microsecond=678_000)
 
 
 def test_a_task_without_a_name_gets_one() -> None:
     """Each its own, and such that they sort by age."""
-    names = [BUILDER.build(agent_id="a", payload={})[0].task_id for _ in range(100)]
+    names = [BUILDER.build(agent_id="a", payload={})[0] for _ in range(100)]
     assert len(set(names)) == 100
     assert names[0][14] == "7"
 
@@ -51,6 +52,9 @@ def test_a_task_without_a_name_gets_one() -> None:
         ({"payload": {"x": "y" * 1000}}, "payload"),
         ({"payload": {"x": object()}}, "payload"),
         ({"deadline": datetime(2030, 1, 1)}, "deadline"),  # noqa: DTZ001 - that is the test
+        ({"deadline": datetime(1969, 12, 31, tzinfo=UTC)}, "deadline"),
+        ({"task_id": "\ud800"}, "task_id"),
+        ({"task_id": 5}, "task_id"),
         ({"headers": {"": "x"}}, "headers"),
         ({"headers": {"x": 5}}, "headers"),
         ({"headers": {"x": "\ud800"}}, "headers.'x'"),

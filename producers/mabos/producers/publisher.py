@@ -1,8 +1,8 @@
 """The core under every producer: one librdkafka client, and a thread that takes its reports unless its owner does.
 
 Records go out through :meth:`Publisher.publish` from any thread. Reports come back in batches on the publisher's own
-thread; after each batch it wakes whoever waits, threads with one ``notify_all`` and each event loop with one
-``call_soon_threadsafe``, however many records the batch held.
+thread, or on that of a sender in a rush (:mod:`mabos.producers.rush`); whoever took a batch wakes those that wait,
+threads with one ``notify_all`` and each event loop with one ``call_soon_threadsafe``, however many records it held.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from mabos.kafka.clients import librdkafka_config, log
 from mabos.kafka.settings import Settings
 from mabos.producers.errors import ForkedClient, ProducerStopped, PublishFailed, PublishQueueFull, RecordTooLarge
+from mabos.producers.rush import Rush
 
 Headers = list[tuple[str, str | bytes | None]]
 OnDelivery = Callable[[KafkaError | None, Message], None]
 
 _POLL_S = 0.2  # how long a stop may have to wait for the reports thread; reports themselves wake it at once
 _ANY_PARTITION = -1
+_NAP_S = 0.001
 
 
 class _Process:
@@ -87,7 +89,9 @@ class Publisher:
         self._reported = threading.Condition()
         self._awake: deque[asyncio.Future[None]] = deque()  # appended and popped by any thread: deques make that atomic
         self._thread: threading.Thread | None = None
+        self._rush: Rush | None = None
         if has_thread:
+            self._rush = Rush()
             self._thread = threading.Thread(target=self._take_all_reports, name=f"{client_id}-reports", daemon=True)
             self._thread.start()
         atexit.register(self._stop_at_exit)
@@ -97,7 +101,7 @@ class Publisher:
 
         Args:
             record: What to publish, and where.
-            on_delivery: Called once with the broker's report, on the publisher's thread; must not block.
+            on_delivery: Called once with the broker's report, on the publisher's thread or a sender's; must not block.
             queue_full_timeout_s: How long to wait for room; None for the setting of that name.
 
         Raises:
@@ -144,6 +148,8 @@ class Publisher:
             return False
         except KafkaException as error:
             raise self._refused(record, error) from error
+        if self._rush is not None and self._rush.note():
+            self.take_reports()
         if self._stopped:  # stop() came since the check, and may be past its flush: nobody else takes this report
             self._producer.flush()
             self._notify()
@@ -152,8 +158,14 @@ class Publisher:
     def wait_until(self, is_done: Callable[[], bool], timeout_s: float | None) -> bool:
         """Block until a condition that a report makes true holds; False if it does not within ``timeout_s``."""
         self._check_fork()
+        self.expect_reports()
         with self._reported:
             return self._reported.wait_for(is_done, timeout_s)
+
+    def expect_reports(self) -> None:
+        """Somebody waits for a report: from now on it is taken as soon as it is there."""
+        if self._rush is not None:
+            self._rush.end()
 
     def wake(self, futures: list[asyncio.Future[None]]) -> None:
         """Have futures resolved, on their loops, after the present batch of reports."""
@@ -170,6 +182,7 @@ class Publisher:
             ``publish_timeout_s``, be it a failure).
         """
         self._check_fork()
+        self.expect_reports()
         deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
         with self._reported if self._thread is not None else nullcontext():
             while len(self) and not self._ended and (left_s := deadline_s - time.monotonic()) > 0:
@@ -218,8 +231,12 @@ class Publisher:
         return len(self._producer)
 
     def _take_all_reports(self) -> None:
+        rush = self._rush
         while not self._ended:
-            self.take_reports(_POLL_S)
+            if rush is not None and rush.is_on:
+                time.sleep(_NAP_S)
+            else:
+                self.take_reports(_POLL_S)
 
     def take_reports(self, timeout_s: float = 0.0) -> int:
         """Take the reports that are there, or the first within ``timeout_s``, and say how many; on any thread."""

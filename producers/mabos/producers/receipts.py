@@ -63,6 +63,7 @@ class Receipt:
         if not self.is_done:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._futures.append(future)
+            self._publisher.expect_reports()
             if not self.is_done:  # else the report came between the two looks, and may have missed the future
                 yield from future
         return self._outcome()
