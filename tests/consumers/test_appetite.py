@@ -35,17 +35,22 @@ def test_it_is_not_sated_for_long() -> None:
     """What the group has to say comes in line with the records."""
     appetite = Appetite()
     assert is_sated(appetite, waiting=MANY, now_s=10.0)
-    assert is_sated(appetite, waiting=MANY, now_s=10.29)
-    assert not is_sated(appetite, waiting=MANY, now_s=10.31)
+    assert is_sated(appetite, waiting=MANY, now_s=10.99)
+    assert not appetite.is_overfed
+    assert not is_sated(appetite, waiting=MANY, now_s=11.01)
     assert not is_sated(appetite, waiting=MANY, now_s=20.0)
+    assert appetite.is_overfed
+    assert not is_sated(appetite, waiting=MANY - 1, now_s=21.0)
+    assert not appetite.is_overfed
 
 
 def test_once_hungry_it_may_be_sated_again() -> None:
     """An engine that keeps up is never in need of a pause of partitions."""
     appetite = Appetite()
-    for second in range(10):
+    for second in range(0, 30, 3):
         assert is_sated(appetite, waiting=MANY, now_s=second)
-        assert not is_sated(appetite, waiting=MANY - 1, now_s=second + 0.1)
+        assert not is_sated(appetite, waiting=MANY - 1, now_s=second + 0.9)
+        assert not appetite.is_overfed
 
 
 def test_a_supply_says_when_it_comes_to_an_end() -> None:

@@ -389,7 +389,7 @@ def test_nothing_is_kept_of_what_is_done() -> None:
         it.wait_until_done()
         eventually(lambda: not it.engine.in_hand)
         assert not it.engine.lanes._waiting
-        assert not it.engine._pausing
-        assert not it.engine._again
+        assert not it.engine._comebacks._waiting
+        assert not it.engine._comebacks.ready
     assert len(set(it.answered)) == 5000
     assert (it.tenures[0].held_bytes, it.tenures[0].offsets.ahead) == (0, 0)

@@ -52,8 +52,8 @@ def test_few_large_records_are_bounded_by_their_bytes() -> None:
 
 def test_with_agents_enough_a_few_records_are_plenty() -> None:
     """More would only fill memory; where few agents could run, it reads on to find others."""
-    assert FlowControl(BOUNDS).decide(loads(50, 150), is_busy=True) == ({1}, set())
-    assert FlowControl(BOUNDS).decide(loads(50, 150), is_busy=False) == (set(), set())
+    assert FlowControl(BOUNDS).decide(loads(50, 150), has_enough=True) == ({1}, set())
+    assert FlowControl(BOUNDS).decide(loads(50, 150), has_enough=False) == (set(), set())
 
 
 def test_a_partition_that_runs_too_far_ahead_is_paused_however_little_it_holds() -> None:
@@ -96,7 +96,7 @@ def test_what_is_told_adds_up(steps: list[tuple[dict[int, Load], bool]]) -> None
     for step, is_busy in steps:
         flow.forget(paused - step.keys())
         paused &= step.keys()
-        pause, resume = flow.decide(step, is_busy=is_busy)
+        pause, resume = flow.decide(step, has_enough=is_busy)
         assert not pause & paused
         assert resume <= paused
         assert pause <= step.keys()

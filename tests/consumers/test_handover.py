@@ -33,7 +33,7 @@ def test_what_is_in_hand_of_a_released_partition_finishes_and_nothing_else_begin
     with rig(getattr(gates, kind), retry=STUBBORN) as it:
         it.submit(make_message("slow", offset=0), make_message("slow", offset=1), make_message("sick", offset=2))
         it.submit(make_message("sick", offset=3), make_message("other", offset=0, partition=1))
-        it.wait_for(lambda: sorted(gates.begun) == ["t-0-0", "t-0-2", "t-1-0"] and it.engine._pausing)
+        it.wait_for(lambda: sorted(gates.begun) == ["t-0-0", "t-0-2", "t-1-0"] and it.engine._comebacks._waiting)
         release(it)
         it.wait_for(lambda: it.tenures[0].dropped == 3)
         gates.open()
@@ -97,10 +97,10 @@ def test_a_task_that_waits_for_a_place_is_dropped_although_none_is_free() -> Non
     gates = Gates("slow")
     with rig(gates.in_the_loop, concurrency=1, retry=RetryPolicy(max_attempts=9, backoff_s=0.02)) as it:
         it.ask("sick", 0)
-        it.wait_for(lambda: it.engine._pausing)
+        it.wait_for(lambda: it.engine._comebacks._waiting)
         it.ask("slow", 0, partition=1)
         it.wait_for(lambda: "t-1-0" in gates.begun)
-        it.wait_for(lambda: not it.engine._pausing)
+        it.wait_for(lambda: not it.engine._comebacks._waiting)
         release(it)
         it.wait_for(lambda: it.tenures[0].dropped == 1, timeout_s=1.0)
         gates.open()

@@ -152,7 +152,6 @@ def test_a_stopped_publisher_takes_nothing_more(servers: str) -> None:
 
 def test_a_record_that_came_in_while_stopping_still_gets_its_report(servers: str) -> None:
     """The check and the hand-over are two steps, and a stop may come between: nothing is taken and forgotten."""
-
     publisher = make(servers, publish_timeout_s=0.5)
     stopped = []
 

@@ -26,27 +26,23 @@ class Answers:
     """Builds the records that answer one queue's requests."""
 
     def __init__(self, codec: Codec[TaskResponse], queue: Queue) -> None:
-        self._codec = codec
+        self._encode = codec.make_encoder(type="TaskResponse")
+        self._encode_completed = codec.make_encoder(type="TaskResponse", status="completed", error=None, attempt=1)
         self._responses, self._dead_letters, self._requests = queue.responses, queue.dead_letters, queue.requests
 
     def respond(self, job: Job, what: Answered) -> Record:
         """A response, in the partition of its request and under its agent's key."""
         request = job.request
         error = None if what.error is None else what.error.to_record()
-        values = (
-            *("TaskResponse", request.task_id, request.agent_id, what.status._value_),
-            *(what.result_json, error, job.attempt, what.started_at_ms),
-        )
-        return Record(self._responses, job.key, self._codec.encode_values(values), None, job.partition)
+        ids, status = (request.task_id, request.agent_id), what.status._value_
+        value = self._encode((*ids, status, what.result_json, error, job.attempt, what.started_at_ms))
+        return Record(self._responses, job.key, value, None, job.partition)
 
     def complete(self, job: Job, result_json: str, started_at_ms: int) -> Record:
         """The response to a task that completed at its first attempt: as :meth:`respond`, in one step."""
         request = job.request
-        values = (
-            *("TaskResponse", request.task_id, request.agent_id, "completed"),
-            *(result_json, None, 1, started_at_ms),
-        )
-        return Record(self._responses, job.key, self._codec.encode_values(values), None, job.partition)
+        value = self._encode_completed((request.task_id, request.agent_id, result_json, started_at_ms))
+        return Record(self._responses, job.key, value, None, job.partition)
 
     def report_progress(self, job: Job, result_json: str) -> Record:
         """How far a task is."""

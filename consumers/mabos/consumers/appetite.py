@@ -10,7 +10,7 @@ SATED_PAUSE_S = 0.005
 """How long a sated reader waits before it looks again; the engine does some 100 tasks in it, at its quickest."""
 
 _ENOUGH_RECORDS = 2 * BATCH_RECORDS
-_SATED_S = 0.3
+_SATED_S = 1.0
 
 
 @dataclass(slots=True)
@@ -39,13 +39,18 @@ class Appetite:
     """Says when enough waits.
 
     A sated reader takes single records, now and then. That is cheaper than to pause partitions, for which the client
-    throws away what it has fetched; and what waits but for a moment is still in the processor's caches when its turn
-    comes. But what the group has to say comes in line with the records, so it is not sated for long: if the engine has
-    not come down to what is enough by then, the bounds of :mod:`mabos.consumers.flow` are what holds.
+    throws away what it has fetched and takes up to three times ``fetch.wait.max.ms`` to begin anew; and what waits but
+    for a moment is still in the processor's caches when its turn comes. But what the group has to say comes in line
+    with the records, so it is not sated for long: if the engine has not come down to what is enough by then, the bounds
+    of :mod:`mabos.consumers.flow` are what holds.
+
+    Attributes:
+        is_overfed: Whether there has been enough for so long that it is sated no more.
     """
 
     def __init__(self) -> None:
         self._since_s = math.inf
+        self.is_overfed = False
 
     def is_sated(self, *, on_the_way: int, waiting: int, has_plenty: bool, now_s: float) -> bool:
         """Whether to take no batch now.
@@ -58,4 +63,5 @@ class Appetite:
         """
         is_enough = on_the_way >= _ENOUGH_RECORDS or (has_plenty and on_the_way + waiting >= _ENOUGH_RECORDS)
         self._since_s = min(self._since_s, now_s) if is_enough else math.inf
-        return is_enough and now_s - self._since_s < _SATED_S
+        self.is_overfed = is_enough and now_s - self._since_s >= _SATED_S
+        return is_enough and not self.is_overfed

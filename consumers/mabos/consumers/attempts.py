@@ -57,7 +57,7 @@ class Attempts:
         """What comes of what a plain handler returned."""
         if type(result) is not dict and inspect.isawaitable(result):
             return Awaiting(run, result, started_at_ms)
-        return self._complete(result, started_at_ms)
+        return self.complete(result, started_at_ms)
 
     async def run_async(self, job: Job, run: Run, awaiting: Awaiting | None = None) -> Answered | TryAgain:
         """Run an async handler on this event loop, until the task's deadline; it is the only coroutine round it.
@@ -81,14 +81,12 @@ class Attempts:
             else:
                 async with asyncio.timeout(left_s) as timer:
                     result = await found
-        except BaseException as error:  # a handler may raise anything
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything
             if timer is not None and timer.expired():
                 timed_out = TaskError(code="timed_out", message="the deadline passed while the handler ran")
                 return Answered(Status.TIMED_OUT, error=timed_out, started_at_ms=started_at_ms)
-            if job.cancel_reason is None and _is_cancelled():
-                raise asyncio.CancelledError from error
-            return self.after_error(job, run, error, started_at_ms)
-        return self._complete(result, started_at_ms)
+            return self.after_async_error(job, run, error, started_at_ms)
+        return self.complete(result, started_at_ms)
 
     def _start(self, job: Job) -> int:
         """Note the times at which an attempt begins; returns the wall clock's in ms."""
@@ -99,7 +97,8 @@ class Attempts:
         job.waited_s = (now_ms - job.message.timestamp()[1]) / 1000
         return now_ms
 
-    def _complete(self, result: object, started_at_ms: int) -> Answered:
+    def complete(self, result: object, started_at_ms: int) -> Answered:
+        """What comes of a result that is there."""
         try:
             if type(result) is dict:  # nearly always: to ask whether it is a model would cost as much as to write it
                 text = encode_object("result", result, max_bytes=self.max_result_bytes)
@@ -108,6 +107,16 @@ class Attempts:
         except InvalidTask as error:
             return fail("bad_result", f"the handler's {error}", started_at_ms)
         return Answered(_COMPLETED, text, None, started_at_ms)
+
+    def after_async_error(self, job: Job, run: Run, error: BaseException, started_at_ms: int) -> Answered | TryAgain:
+        """As :meth:`after_error`, of an async handler.
+
+        Raises:
+            asyncio.CancelledError: The engine ended it.
+        """
+        if job.cancel_reason is None and _is_cancelled():
+            raise asyncio.CancelledError from error
+        return self.after_error(job, run, error, started_at_ms)
 
     def after_error(self, job: Job, run: Run, error: BaseException, started_at_ms: int) -> Answered | TryAgain:
         """What comes of what a handler raised."""

@@ -93,10 +93,8 @@ class Stored:
 
     def __init__(self) -> None:
         self._notes: deque[tuple[Job, Kind | None, int | None]] = deque()
-
-    def add(self, outgoing: Outgoing, response_offset: int | None) -> None:
-        """The broker has a record, at this offset."""
-        self._notes.append((outgoing.job, outgoing.kind, response_offset))
+        self.note = self._notes.append
+        """The broker has a record, at this offset: its job, what it is to it, and the offset."""
 
     def show(self, job: Job, response_offset: int) -> None:
         """A response must be seen by whoever takes over."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -23,6 +22,7 @@ from confluent_kafka import Message
 from mabos.consumers.answers import Answers
 from mabos.consumers.appetite import Supply
 from mabos.consumers.attempts import Attempts
+from mabos.consumers.comebacks import Comebacks
 from mabos.consumers.delivery import Delivery, Kind, Outgoing
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.jobs import Job, names_of
@@ -39,6 +39,7 @@ log = structlog.stdlib.get_logger("mabos.worker")
 
 _STOP_TIMEOUT_S = 5.0  # a handler that takes no notice of its cancellation is left behind after that
 _SLICE_S = 0.01  # after so long the loop gets its turn, for timers and what the reader has to say
+_SHORT_SLICE_S = 0.0005  # with many in hand, those just begun must run soon, or all wait in step (docs/decisions/006)
 _FROZEN_PAUSE_S = 0.1
 FROZEN_S = 5.0  # below Kafka's shortest session: a reader that was silent for so long may have lost its partitions
 
@@ -75,12 +76,13 @@ class Engine:
         self._metrics, self._marks, self._concurrency, self._on_failure = metrics, marks, concurrency, on_failure
         self._tenures: dict[int, Tenure] = {}
         self.lanes: Lanes[Message] = Lanes()
-        self._again: deque[Job] = deque()  # waited for another attempt, still first of their lanes
-        self._pausing: dict[Job, asyncio.TimerHandle | None] = {}  # None: not a clock ends it, but its mark
-        self.in_hand: dict[Job, asyncio.Task[Verdict] | None] = {}
+        self._comebacks = Comebacks()
+        self.in_hand: dict[Job, asyncio.Task[Verdict | None] | None] = {}
         self._solo: Job | None = None  # runs alone, or will as soon as nothing else is in hand
         self._storing: set[Job] = set()  # suspects that are answered; what comes next may take their answers with it
-        self._is_frozen = False
+        self._slice_s = _SLICE_S if concurrency == 1 else _SHORT_SLICE_S
+        self._reports_s = 0.0  # when it is time to take reports
+        self._is_due = False  # whether the loop has been told to dispatch
         self._threads = HandlerThreads()
         self._is_stopping = False
         self.reader_seen_s = time.monotonic()
@@ -90,7 +92,12 @@ class Engine:
         self.supply = Supply()
         """What the reader has for it."""
         self._shortcut = ShortCut(
-            triage, attempts, answers, delivery, metrics, self.lanes, in_hand=self.in_hand, carry_out=self._carry_out
+            *(triage, attempts, answers, delivery, metrics, self.lanes),
+            in_hand=self.in_hand,
+            carry_out=self._carry_out,
+            start=self._start_task,
+            go_on=self._dispatch_soon,
+            is_serial=concurrency == 1,
         )
         self._thread = LoopThread("mabos-engine")
         self._loop, self._call = self._thread.loop, self._thread.call
@@ -159,15 +166,19 @@ class Engine:
 
     def _dispatch(self) -> None:
         """Begin what may begin, for a slice of time."""
-        until_s = time.monotonic() + _SLICE_S
-        again, in_hand = self._again, self.in_hand
+        self._is_due = False
+        now_s = time.monotonic()
+        until_s = now_s + self._slice_s
+        if now_s >= self._reports_s:
+            self._reports_s = now_s + _SLICE_S
+            self._delivery.pause()
+        again, in_hand = self._comebacks.ready, self.in_hand
         while len(in_hand) < self._concurrency and not self._is_stopping:
             if self._solo is not None and self._is_busy_with(self._solo):
                 return
             self.seen_s = now_s = time.monotonic()
             if now_s > until_s:
-                self._delivery.pause()
-                self._loop.call_soon(self._dispatch)
+                self._dispatch_soon()
                 return
             if now_s - self.reader_seen_s > FROZEN_S:  # as by SIGSTOP: first the reader looks what is still ours
                 self._wait_for_reader()
@@ -190,20 +201,16 @@ class Engine:
 
     def _is_busy_with(self, solo: Job) -> bool:
         """Whether a task that runs alone waits for its place, is marked, runs, or is answered and not stored yet."""
-        return bool(self.in_hand) or solo in self._pausing or solo in self._storing
+        return bool(self.in_hand) or self._comebacks.is_waiting(solo) or solo in self._storing
 
     def _wait_for_reader(self) -> None:
-        if not self._is_frozen:
-            self._is_frozen = True
-            self._loop.call_later(_FROZEN_PAUSE_S, self._look_for_reader)
-
-    def _look_for_reader(self) -> None:
-        self._is_frozen = False
-        self._dispatch()
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_later(_FROZEN_PAUSE_S, self._dispatch)
 
     def _begin(self, job: Job) -> None:
         try:
-            if not job.attempt and self._concurrency == 1 and self._shortcut.take(job):
+            if not job.attempt and self._shortcut.is_of_use and self._shortcut.take(job):
                 return
             verdict = self._triage.look(job)
         except Exception as error:  # noqa: BLE001 - none is expected; in silence it would leave a task unanswered
@@ -212,7 +219,7 @@ class Engine:
         is_alone = job.deaths > 1 and isinstance(verdict, Mark | Run)
         if is_alone and self._must_wait_alone(job):
             job.attempt -= isinstance(verdict, Run)
-            self._again.appendleft(job)
+            self._comebacks.ready.appendleft(job)
         elif not isinstance(verdict, Run):
             self._carry_out(job, verdict)
         elif verdict.handler.is_async:
@@ -240,24 +247,30 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - as in _begin
             self._give_up(error)
 
-    def _start_task(self, job: Job, attempt: Coroutine[Any, Any, Verdict]) -> None:
+    def _start_task(self, job: Job, attempt: Coroutine[Any, Any, Verdict | None]) -> None:
         task = self.in_hand[job] = self._loop.create_task(attempt)
         task.add_done_callback(partial(self._after_task, job))
 
-    def _after_task(self, job: Job, task: asyncio.Task[Verdict]) -> None:
+    def _after_task(self, job: Job, task: asyncio.Task[Verdict | None]) -> None:
         if task.cancelled():  # the partition is gone, or the worker stops
             del self.in_hand[job]
             self._finish(job)
             self._dispatch()
         elif (error := task.exception()) is not None:
             self._give_up(error)
-        else:
-            self._after(job, task.result())
+        elif (verdict := task.result()) is not None:  # else the short cut has done all that follows
+            self._after(job, verdict)
 
     def _after(self, job: Job, verdict: Verdict) -> None:
         del self.in_hand[job]
         self._carry_out(job, verdict)
-        self._dispatch()
+        self._dispatch_soon()
+
+    def _dispatch_soon(self) -> None:
+        """In the loop's next turn, once for all that end in this one."""
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._dispatch)
 
     def _give_up(self, error: BaseException) -> None:
         log.error("a task cannot be answered", exc_info=error)
@@ -297,9 +310,7 @@ class Engine:
         elif isinstance(verdict, Bury):
             log.warning("record not decodable", **names_of(job), cause=verdict.cause)
             job.unstored = 1
-            self._metrics.note_dead_letter(verdict.code)
-            letter = self._answers.bury(job, verdict.code, verdict.cause)
-            self._delivery.send(Outgoing(letter, job, Kind.LETTER))
+            self._bury(job, verdict.code, verdict.cause)
             self._finish(job)
 
     def _answer(self, job: Job, what: Answered) -> None:
@@ -310,11 +321,8 @@ class Engine:
         job.tenure.ledger.answer((request.agent_id, request.task_id))
         if what.is_dead and what.error is not None:
             job.unstored = 2
-            self._metrics.note_dead_letter(what.error.code)
-            stack = what.stack if isinstance(what, Raised) else ""
             log.warning("task given up", **names_of(job), status=what.status.value, cause=what.error.message)
-            letter = self._answers.bury(job, what.error.code, what.error.message, stack)
-            self._delivery.send(Outgoing(letter, job, Kind.LETTER))
+            self._bury(job, what.error.code, what.error.message, what.stack if isinstance(what, Raised) else "")
         response = self._answers.respond(job, what)
         if job.deaths:
             self._storing.add(job)
@@ -323,6 +331,10 @@ class Engine:
         else:
             self._delivery.send(Outgoing(response, job, _RESPONSE))
             self._finish(job)
+
+    def _bury(self, job: Job, code: str, cause: str, stack: str = "") -> None:
+        self._metrics.note_dead_letter(code)
+        self._delivery.send(Outgoing(self._answers.bury(job, code, cause, stack), job, Kind.LETTER))
 
     def _after_storing(self, job: Job) -> None:
         if job in self._storing:
@@ -337,7 +349,7 @@ class Engine:
         log.warning("task may have killed a worker", **names_of(job), deaths=job.deaths)
         job.is_marked = True
         resume = partial(self._call, partial(self._resume, job))
-        self._pausing[job] = None
+        self._comebacks.wait(job)
         self._marks(Outgoing(self._answers.mark(job), job, Kind.MARK, resume))
 
     def _wait(self, job: Job, after_s: float) -> None:
@@ -347,12 +359,10 @@ class Engine:
             job.tenure.dropped += 1
             self._finish(job)
         else:
-            self._pausing[job] = self._loop.call_later(after_s, self._resume, job)
+            self._comebacks.wait(job, self._loop.call_later(after_s, self._resume, job))
 
     def _resume(self, job: Job) -> None:
-        if job in self._pausing:
-            del self._pausing[job]
-            self._again.appendleft(job) if job is self._solo else self._again.append(job)
+        if self._comebacks.resume(job, is_first=job is self._solo):
             self._dispatch()
 
     def _finish(self, job: Job) -> None:
@@ -364,20 +374,10 @@ class Engine:
 
     def _drop(self) -> None:
         """Forget what waits of partitions that are released, or gone."""
-
-        def is_unwanted(message: Message) -> bool:
-            tenure = self._tenures[message.partition()]  # type: ignore[index]  # a record without an error has one
-            return tenure.is_released or tenure.is_over
-
-        for message in self.lanes.drop(is_unwanted):
-            self._tenures[message.partition()].dropped += 1  # type: ignore[index]  # as above
-        for job in [job for job in (*self._pausing, *self._again) if job.tenure.is_released or job.tenure.is_over]:
-            if job in self._pausing:
-                timer = self._pausing.pop(job)
-                if timer is not None:
-                    timer.cancel()
-            else:
-                self._again.remove(job)
+        tenures: dict[Any, Tenure] = self._tenures
+        for message in self.lanes.drop(lambda message: tenures[message.partition()].is_closed):
+            tenures[message.partition()].dropped += 1
+        for job in self._comebacks.drop(lambda job: job.tenure.is_closed):
             job.tenure.dropped += 1
             self._finish(job)
         for job in [job for job in self._storing if job.tenure.is_over]:

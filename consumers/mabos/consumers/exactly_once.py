@@ -244,7 +244,7 @@ class ExactlyOnce:
         """Note in the offsets what the broker has."""
         self._owes_offsets = True
         for outgoing, offset in parcel.acks:
-            self._stored.add(outgoing, offset)
+            self._stored.note((outgoing.job, outgoing.kind, offset))
         while self._skipped:
             self._stored.skip(*self._skipped.popleft())
         self._stored.take()

@@ -57,15 +57,15 @@ class FlowControl:
         self.room = bounds.records
         """How many records more fit in, if they are as large as those held; a few always do."""
 
-    def decide(self, loads: Mapping[int, Load], *, is_busy: bool = False) -> tuple[set[int], set[int]]:
+    def decide(self, loads: Mapping[int, Load], *, has_enough: bool = False) -> tuple[set[int], set[int]]:
         """The partitions to pause and those to resume.
 
         Args:
             loads: What each assigned partition holds.
-            is_busy: Whether enough agents have a task that could run.
+            has_enough: Whether more is of no use now, and will not be for a while.
         """
         bounds, count = self._bounds, max(1, len(loads))
-        most = min(bounds.plenty, bounds.records) if is_busy else bounds.records
+        most = min(bounds.plenty, bounds.records) if has_enough else bounds.records
         held = sum(load.records for load in loads.values())
         full = max(held / most, sum(load.size_bytes for load in loads.values()) / bounds.size_bytes)
         self.room = max(_LEAST_ROOM, int(held * (1 - full) / full)) if held else most

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from mabos.kafka.headers import Headers, headers_of
 from mabos.kafka.position import Position
@@ -67,8 +67,8 @@ class Job:
 
     def __init__(self, message: Message, tenure: Tenure) -> None:
         self.message = message
-        self.partition = cast(int, message.partition())  # a record without an error has a place
-        self.offset = cast(int, message.offset())
+        self.partition: int = message.partition()  # type: ignore[assignment]  # a record without an error has a place
+        self.offset: int = message.offset()  # type: ignore[assignment]
         self.key = message.key()
         self.size_bytes = len(message) + len(self.key or b"")  # size_of(), written out for speed
         self.tenure = tenure

@@ -42,6 +42,7 @@ class Outbox:
         self, publisher: Publisher, answers: Answers, stored: Stored, *, on_failure: Callable[[WorkerFailed], None]
     ) -> None:
         self._publisher, self._answers, self._stored, self._on_failure = publisher, answers, stored, on_failure
+        self._note = stored.note
         self._waiting: deque[Outgoing] = deque()  # appended by any thread, popped by the reader
         self._taken_s = 0.0
 
@@ -99,7 +100,7 @@ class Outbox:
         if error is not None:
             self._after_failure(outgoing, explain_failure(error, message.topic()))
             return
-        self._stored.add(outgoing, message.offset())
+        self._note((outgoing.job, outgoing.kind, message.offset()))
         if outgoing.on_stored is not None:
             outgoing.on_stored()
 

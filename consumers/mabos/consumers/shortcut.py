@@ -1,4 +1,4 @@
-"""The short cut: all that an ordinary task of a plain handler needs, in one function. Whatever else goes the long way.
+"""The short cut: all that an ordinary task needs, in one function or two. Whatever else goes the long way.
 
 The long way (triage, attempt, answer) makes a value of each decision, and knows what is rare: deadlines, cancels,
 repeats, suspects, retries, foreign bytes. Nearly all tasks need none of it, and a quarter of their time would go into
@@ -9,7 +9,7 @@ ordinary, and then it does what the long way would do. The tests hold it to that
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Coroutine, MutableMapping
 from typing import Any
 
 import orjson
@@ -34,7 +34,7 @@ _COMPLETED, _RESPONSE = Status.COMPLETED, Kind.RESPONSE  # to look one up takes 
 
 
 class ShortCut:
-    """Does ordinary tasks, on the engine's thread.
+    """Does ordinary tasks on the engine's thread: those of plain handlers at once, of async ones as asyncio tasks.
 
     Args:
         triage: The long way's first part.
@@ -45,6 +45,8 @@ class ShortCut:
         lanes: Where tasks wait behind each other.
         in_hand: Where a task stands while its handler runs.
         carry_out: The long way's last part, for a handler that did not simply return an object.
+        start: Starts an async handler; what the coroutine returns is carried out, unless it is None.
+        is_serial: Whether plain handlers run here; else they run in threads, and not by the short cut.
     """
 
     def __init__(  # noqa: PLR0913 - all of the long way meets here
@@ -58,12 +60,18 @@ class ShortCut:
         *,
         in_hand: MutableMapping[Job, Any],
         carry_out: Callable[[Job, Verdict], None],
+        start: Callable[[Job, Coroutine[Any, Any, Verdict | None]], None],
+        go_on: Callable[[], None],
+        is_serial: bool,
     ) -> None:
         self._decode, self._cancels = triage.codec.decode, triage.cancels
         self._find_handler, self._surroundings = triage.agents.find_handler, triage.surroundings
         self._attempts, self._max_result_bytes = attempts, attempts.max_result_bytes
         self._complete, self._send, self._note = answers.complete, delivery.send, metrics.note_task
-        self._finish, self._in_hand, self._carry_out = lanes.finish, in_hand, carry_out
+        self._finish, self._in_hand, self._carry_out, self._start = lanes.finish, in_hand, carry_out, start
+        self._go_on, self._is_serial = go_on, is_serial
+        self.is_of_use = is_serial or any(handler.is_async for handler in triage.agents.handlers)
+        """Whether it can take any task."""
 
     def take(self, job: Job) -> bool:
         """Do a task that nobody has looked at yet; False if it must go the long way, and nothing was done."""
@@ -84,41 +92,76 @@ class ShortCut:
         ):
             return False
         handler = self._find_handler(payload.get("action"))
-        if handler is None or handler.is_async or handler.model is not None:
+        if handler is None or not (self._is_serial or handler.is_async):
             return False
-        self._do(job, handler, payload)
-        return True
-
-    def _do(self, job: Job, handler: Handler, payload: dict[str, Any]) -> None:
         job.attempt, job.action = 1, handler.action
         job.task = task = Task(job, payload, self._surroundings)
-        job.started_s = job.first_started_s = started_s = time.monotonic()
-        started_at_s = time.time()
-        job.waited_s = started_at_s - job.message.timestamp()[1] / 1000
-        started_at_ms = int(started_at_s * 1000)
+        if handler.is_async:
+            self._start(job, self._run_async(job, handler, task))
+        else:
+            self._run_plain(job, handler, task)
+        return True
+
+    def _run_plain(self, job: Job, handler: Handler, task: Task) -> None:
+        started_at_ms = self._begin(job)
         self._in_hand[job] = None
         current_task.set(task)
         result: object = None
         verdict: Verdict | None = None
         try:
-            result = handler.function(task)
+            result = handler.function(task if handler.model is None else handler.argument(task))
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything
             verdict = self._attempts.after_error(job, Run(handler, task, None), error, started_at_ms)
         finally:
             current_task.set(None)
             del self._in_hand[job]
-
-        if verdict is None and type(result) is dict and not job.tenure.is_over:
-            try:
-                text = encode_object("result", result, max_bytes=self._max_result_bytes)
-            except InvalidTask:
-                pass  # the long way says what is wrong with it
-            else:
-                self._note(job.action, _COMPLETED, job.waited_s, time.monotonic() - started_s)
-                job.task = None
-                job.unstored = 1
-                job.tenure.ledger.answer((task.request.agent_id, task.request.task_id))
-                self._send(Outgoing(self._complete(job, text, started_at_ms), job, _RESPONSE))
-                self._finish(job.key)
+        if verdict is None:
+            if type(result) is dict and self._answer(job, result, started_at_ms):
                 return
-        self._carry_out(job, verdict or self._attempts.conclude(Run(handler, task, None), result, started_at_ms))
+            verdict = self._attempts.conclude(Run(handler, task, None), result, started_at_ms)
+        self._carry_out(job, verdict)
+
+    async def _run_async(self, job: Job, handler: Handler, task: Task) -> Verdict | None:
+        """Run a handler; None if it is answered.
+
+        Raises:
+            asyncio.CancelledError: The engine ended it.
+        """
+        started_at_ms = self._begin(job)
+        current_task.set(task)
+        found: Any = None
+        try:
+            found = handler.function(task if handler.model is None else handler.argument(task))
+            result = await found
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything
+            return self._attempts.after_async_error(job, Run(handler, task, None), error, started_at_ms)
+        current_task.set(None)
+        if type(result) is dict and self._answer(job, result, started_at_ms):
+            del self._in_hand[job]
+            self._go_on()
+            return None
+        return self._attempts.complete(result, started_at_ms)
+
+    def _begin(self, job: Job) -> int:
+        """Note the times at which the handler begins; returns the wall clock's in ms."""
+        job.started_s = job.first_started_s = time.monotonic()
+        started_at_s = time.time()
+        job.waited_s = started_at_s - job.message.timestamp()[1] / 1000
+        return int(started_at_s * 1000)
+
+    def _answer(self, job: Job, result: dict[str, Any], started_at_ms: int) -> bool:
+        """Answer a task with what its handler returned; False, and nothing is done, if it is not as simple as that."""
+        if job.tenure.is_over:
+            return False
+        try:
+            text = encode_object("result", result, max_bytes=self._max_result_bytes)
+        except InvalidTask:
+            return False  # the long way says what is wrong with it
+        request = job.request
+        self._note(job.action, _COMPLETED, job.waited_s, time.monotonic() - job.started_s)
+        job.task = None
+        job.unstored = 1
+        job.tenure.ledger.answer((request.agent_id, request.task_id))
+        self._send(Outgoing(self._complete(job, text, started_at_ms), job, _RESPONSE))
+        self._finish(job.key)
+        return True

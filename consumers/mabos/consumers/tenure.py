@@ -34,6 +34,11 @@ class Tenure:
     dropped: int = 0
     """Records that were read and will not be begun; the engine's."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more begins here."""
+        return self.is_released or self.is_over
+
     def bookmark(self, *, has_left: bool) -> Bookmark:
         """What goes with a commit of the lowest unfinished offset, as things are; the reader's."""
         return Bookmark(ledger_start=self.offsets.ledger_start, has_left=has_left)

@@ -237,7 +237,7 @@ class Worker:
     def _has_plenty_of_lanes(self) -> bool:
         """Whether all places are taken, and so many agents wait for one that reading on would find no better work."""
         ready = self._engine.lanes.ready
-        return ready >= _PLENTY_LANES and len(self._engine.in_hand) + ready >= self._limits.concurrency
+        return ready >= _PLENTY_LANES and len(self._engine.in_hand) + ready >= 1.5 * self._limits.concurrency
 
     def _accept(self, messages: list[Message]) -> None:
         tenures = self._assignment.tenures
@@ -266,8 +266,8 @@ class Worker:
         if now_s >= self._next_lag_s:
             self._next_lag_s = now_s + _LAG_INTERVAL_S
             self._lag = self._measure_lag()
-        is_busy = self._has_plenty_of_lanes() or self._assignment.early > 0
-        pause, resume = self._flow.decide(self._assignment.loads(), is_busy=is_busy)
+        has_enough = self._appetite.is_overfed or self._assignment.early > 0
+        pause, resume = self._flow.decide(self._assignment.loads(), has_enough=has_enough)
         if pause:
             self._consumer.pause(self._places(pause))
         if resume:

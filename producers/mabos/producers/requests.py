@@ -27,7 +27,8 @@ class RequestBuilder:
     """
 
     def __init__(self, codec: Codec[TaskRequest], topic: str, *, max_payload_bytes: int) -> None:
-        self._codec, self._topic, self._max_payload_bytes = codec, topic, max_payload_bytes
+        self._encode, self._topic = codec.make_encoder(type="TaskRequest"), topic
+        self._max_payload_bytes = max_payload_bytes
 
     def build(
         self,
@@ -51,7 +52,7 @@ class RequestBuilder:
         if deadline is not None:
             deadline_ms = to_ms("deadline", deadline)
             check_time("deadline", deadline_ms)
-        value = self._codec.encode_values(("TaskRequest", task_id, agent_id, payload_json, deadline_ms))
+        value = self._encode((task_id, agent_id, payload_json, deadline_ms))
         return task_id, Record(
             self._topic, agent_id.encode(), value, None if headers is None else encode_headers(headers)
         )

@@ -111,7 +111,6 @@ class Codec(Generic[E]):
         self._schema = _compile(event_type.schema_text)
         self._own_reader = compile_reader(self._schema, event_type.event.from_values)
         self._write = compile_writer(self._schema, event_type.event.to_values, prefix=self._header)
-        self._write_values = compile_writer(self._schema, tuple, prefix=self._header)
         self._readers: dict[bytes, Callable[[bytes, int], E]] = {self._header: self._own_reader}
 
     @classmethod
@@ -134,18 +133,24 @@ class Codec(Generic[E]):
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
 
-    def encode_values(self, values: tuple[Any, ...]) -> bytes:
-        """As :meth:`encode`, for an event that need not be made: its values as its ``to_values`` gives them.
+    def make_encoder(self, **fixed: Any) -> Callable[[tuple[Any, ...]], bytes]:  # noqa: ANN401 - the fields' types
+        """As :meth:`encode`, for events that need not be made: a function of their values in the schema's order.
 
-        Nothing is checked but what Avro needs; it is for those who made or checked all of them.
+        Nothing is checked but what Avro needs; it is for those who made or checked all values. It raises
+        :class:`InvalidTask` where a value is not what its field's type wants.
 
-        Raises:
-            InvalidTask: A value is not what its field's type wants.
+        Args:
+            fixed: Fields that always have these values; the function does not take them.
         """
-        try:
-            return self._write_values(values)
-        except (LookupError, ValueError, TypeError, AttributeError) as error:
-            raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
+        write = compile_writer(self._schema, tuple, prefix=self._header, fixed=fixed)
+
+        def encode(values: tuple[Any, ...]) -> bytes:
+            try:
+                return write(values)
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
+                raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
+
+        return encode
 
     def decode(self, value: bytes | None) -> E:
         """The event in a record value.

@@ -8,7 +8,7 @@ made, not when a record is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,7 @@ def compile_writer(
     take: Callable[[Any], Sequence[Any]] | None = None,
     *,
     prefix: bytes = b"",
+    fixed: Mapping[str, Any] | None = None,
 ) -> Writer:
     """The writer of a schema.
 
@@ -32,6 +33,7 @@ def compile_writer(
             unions of null with one other type.
         take: What gives the values of the outermost record's fields, in their order; by default the record is a dict.
         prefix: What stands before the body of a record.
+        fixed: Fields of the outermost record that always have these values; ``take`` does not give them.
 
     Raises:
         SchemaError: It has a type that the contract does not use so far.
@@ -40,7 +42,7 @@ def compile_writer(
         case ["null", branch]:
             return _write_optional(compile_writer(branch))
         case {"type": "record", "fields": [*fields]}:
-            return _write_record(fields, take, prefix)
+            return _write_record(fields, take, prefix, fixed or {})
         case {"type": "enum", "symbols": [*symbols]}:
             return {symbol: _write_long(index) for index, symbol in enumerate(symbols)}.__getitem__
         case str(name) | {"type": str(name)} if name in _PRIMITIVES:
@@ -89,17 +91,30 @@ def _write_optional(write: Writer) -> Writer:
     return lambda value: b"\x00" if value is None else b"\x02" + write(value)
 
 
-def _write_record(fields: list[dict[str, Any]], take: Callable[[Any], Sequence[Any]] | None, prefix: bytes) -> Writer:
+def _write_record(
+    fields: list[dict[str, Any]],
+    take: Callable[[Any], Sequence[Any]] | None,
+    prefix: bytes,
+    fixed: Mapping[str, Any],
+) -> Writer:
     """Joins the bytes of all fields at once; texts are measured in lines of their own, all else is called."""
     source = Source("write(record)")
-    values = [f"value_{number}" for number, _ in enumerate(fields)]
+    values = {field["name"]: f"value_{number}" for number, field in enumerate(fields) if field["name"] not in fixed}
     if take is not None:
-        source.line(f"[{', '.join(values)}] = {source.constant(take)}(record)")
+        taken = "record" if take is tuple else f"{source.constant(take)}(record)"
+        source.line(f"[{', '.join(values.values())}] = {taken}")
     else:
-        for value, field in zip(values, fields, strict=True):
-            source.line(f"{value} = record[{source.constant(field['name'])}]")
-    parts = [source.constant(prefix)] if prefix else []
-    for value, field in zip(values, fields, strict=True):
+        for name, value in values.items():
+            source.line(f"{value} = record[{source.constant(name)}]")
+    parts = []
+    for field in fields:
+        if field["name"] in fixed:
+            prefix += compile_writer(field["type"])(fixed[field["name"]])
+            continue
+        if prefix:
+            parts.append(source.constant(prefix))
+            prefix = b""
+        value = values[field["name"]]
         match field["type"]:
             case "string":
                 parts += _add_string(source, value, field.get("default"))
@@ -108,6 +123,8 @@ def _write_record(fields: list[dict[str, Any]], take: Callable[[Any], Sequence[A
                 parts.append(f'b"\\x00" if {value} is None else b"\\x02" + {write}({value})')
             case kind:
                 parts.append(f"{source.constant(compile_writer(kind))}({value})")
+    if prefix:
+        parts.append(source.constant(prefix))
     source.line(f"return join([{', '.join(parts)}])")
     return source.compile(join=b"".join, sizes=_SIZES, write_size=_write_size, write_string=_write_string)
 
