@@ -108,7 +108,7 @@ def _membership(settings: Settings) -> dict[str, Any]:
         "max.poll.interval.ms": 300_000,
         # For each partition of one fetch, as it is compressed: of 12 with 1 MiB each, 200 MB would be unpacked at once.
         "fetch.message.max.bytes": 131_072,
-        "fetch.wait.max.ms": 100,
+        "fetch.wait.max.ms": 100,  # what was paused is asked for again only once the fetch on its way is answered
     }
     if settings.group_protocol == "classic":  # under KIP-848 the broker decides these, and librdkafka refuses them
         config["partition.assignment.strategy"] = "cooperative-sticky"
