@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -17,7 +18,8 @@ from mabos.kafka.clients import librdkafka_config, open_registry
 from mabos.kafka.position import Position
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
-from mabos.producers import AsyncTaskProducer, PublishFailed, TaskProducer
+from mabos.producers import AsyncTaskProducer, Publisher, PublishFailed, Record, TaskProducer
+from mabos.producers.rush import Rush
 from mabos.schemas.codec import REQUEST
 from tests.support.registries import FakeRegistry
 from tests.support.road import read_topic
@@ -126,6 +128,34 @@ def test_threads_share_a_producer(settings: Settings) -> None:
     for found in positions.values():
         assert found == sorted(found)
     assert len(read_topic(settings, topic)) == 1600
+
+
+def test_a_sender_in_a_rush_takes_reports_and_what_it_learns_may_send_again(settings: Settings) -> None:
+    """Every record has one report, on whichever thread; a report that sends does not take others meanwhile."""
+    topic, publisher = Queue(name=settings.queue).requests, Publisher(settings, client_id="test")
+    publisher._rush = Rush(lambda: time.monotonic() / 100)  # so that a rush it is, however busy the machine
+    threads: set[threading.Thread] = set()
+    ended: list[KafkaError | None] = []
+
+    def note(error: KafkaError | None, _: Message) -> None:
+        threads.add(threading.current_thread())
+        ended.append(error)
+
+    def send_again(error: KafkaError | None, message: Message) -> None:
+        note(error, message)
+        again.append(publisher.try_publish(Record(topic, b"k", b"again"), note))
+
+    again: list[bool] = []
+    publisher.publish(Record(topic, b"k", b"connects"), lambda *_: None)
+    publisher.flush()
+    sent = 0
+    while threading.main_thread() not in threads and sent < 1_000_000:
+        publisher.publish(Record(topic, b"k", b"first"), send_again)
+        sent += 1
+    assert publisher.flush() == 0
+    publisher.stop()
+    assert threading.main_thread() in threads
+    assert ended == [None] * (sent + sum(again))
 
 
 def test_receipts_are_awaited_on_a_loop(settings: Settings) -> None:

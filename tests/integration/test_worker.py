@@ -159,7 +159,7 @@ def test_a_retry_that_waits_is_handed_over_by_a_stop(settings: Settings) -> None
     with TaskProducer(settings) as producer:
         producer.send_task_request(agent_id="a", payload={}, task_id="t").result(30)
     with running(agents, settings) as it:
-        eventually(lambda: it.worker._engine._pausing, timeout_s=30)
+        eventually(lambda: it.worker._engine._comebacks._waiting, timeout_s=30)
         start_s = time.monotonic()
     assert time.monotonic() - start_s < 15
     with running(agents, settings):

@@ -90,6 +90,7 @@ class Publisher:
         self._awake: deque[asyncio.Future[None]] = deque()  # appended and popped by any thread: deques make that atomic
         self._thread: threading.Thread | None = None
         self._rush: Rush | None = None
+        self._is_rushed = False
         if has_thread:
             self._rush = Rush()
             self._thread = threading.Thread(target=self._take_all_reports, name=f"{client_id}-reports", daemon=True)
@@ -112,6 +113,7 @@ class Publisher:
             ForkedClient: In a forked child.
         """
         if not self.try_publish(record, on_delivery):
+            self.expect_reports()
             timeout_s = self._queue_full_timeout_s if queue_full_timeout_s is None else queue_full_timeout_s
             deadline = time.monotonic() + timeout_s
             while not self.try_publish(record, on_delivery):
@@ -124,6 +126,7 @@ class Publisher:
     async def publish_async(self, record: Record, on_delivery: OnDelivery) -> None:
         """As :meth:`publish`, without blocking the event loop."""
         if not self.try_publish(record, on_delivery):
+            self.expect_reports()
             deadline = time.monotonic() + self._queue_full_timeout_s
             loop = asyncio.get_running_loop()
             while not self.try_publish(record, on_delivery):
@@ -149,7 +152,7 @@ class Publisher:
         except KafkaException as error:
             raise self._refused(record, error) from error
         if self._rush is not None and self._rush.note():
-            self.take_reports()
+            self._take_in_a_rush()
         if self._stopped:  # stop() came since the check, and may be past its flush: nobody else takes this report
             self._producer.flush()
             self._notify()
@@ -231,12 +234,21 @@ class Publisher:
         return len(self._producer)
 
     def _take_all_reports(self) -> None:
-        rush = self._rush
         while not self._ended:
-            if rush is not None and rush.is_on:
+            if self._rush is not None and self._rush.is_on:
                 time.sleep(_NAP_S)
             else:
                 self.take_reports(_POLL_S)
+
+    def _take_in_a_rush(self) -> None:
+        """Take reports on a sender's thread; not from inside of one, whose function may send, too."""
+        if self._is_rushed or threading.current_thread() is self._thread:
+            return
+        self._is_rushed = True
+        try:
+            self.take_reports()
+        finally:
+            self._is_rushed = False
 
     def take_reports(self, timeout_s: float = 0.0) -> int:
         """Take the reports that are there, or the first within ``timeout_s``, and say how many; on any thread."""
