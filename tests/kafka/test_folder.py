@@ -58,20 +58,27 @@ def test_second_owner_is_refused_by_name(tmp_path: Path) -> None:
     second.close()
 
 
-def test_folder_of_a_killed_owner_is_waited_for(tmp_path: Path) -> None:
-    """The owner is dead and its JVM on the way out: the lock is not a reason to give up."""
+@pytest.mark.parametrize("is_reaped", [True, False])
+def test_folder_of_a_killed_owner_is_waited_for(tmp_path: Path, is_reaped: bool) -> None:
+    """The owner is dead and its JVM on the way out: the lock is not a reason to give up.
+
+    Nor if nobody has asked for the owner's exit code, as in a container whose first process is no init.
+    """
     ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    if is_reaped:
+        ended.wait()
     argv = [sys.executable, "-c", HOLDER, str(tmp_path / "lock"), str(ended.pid)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as jvm:
         assert jvm.stdout is not None
         assert jvm.stdout.readline() == b"held\n"
-        end = threading.Timer(0.5, jvm.terminate)
+        end = threading.Timer(1.0, jvm.terminate)  # later than a folder that is in use would be refused
         end.start()
         folder = DataFolder(tmp_path)
         folder.open()
         folder.close()
         end.join()
+    ended.wait()
 
 
 def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
