@@ -43,7 +43,7 @@ class Attempts:
     def run_plain(self, job: Job, run: Run) -> Answered | TryAgain | Awaiting:
         """Run a plain handler in this thread."""
         handler, task = run.handler, run.task
-        started_at_ms = self._start(job)
+        started_at_ms = self.start(job)
         current_task.set(task)
         try:
             result = handler.function(task if handler.model is None else handler.argument(task))
@@ -71,7 +71,7 @@ class Attempts:
             asyncio.CancelledError: The engine ended it.
         """
         handler, task, left_s = run.handler, run.task, run.left_s
-        started_at_ms = self._start(job) if awaiting is None else awaiting.started_at_ms
+        started_at_ms = self.start(job) if awaiting is None else awaiting.started_at_ms
         current_task.set(task)
         timer = None
         try:
@@ -88,7 +88,7 @@ class Attempts:
             return self.after_async_error(job, run, error, started_at_ms)
         return self.complete(result, started_at_ms)
 
-    def _start(self, job: Job) -> int:
+    def start(self, job: Job) -> int:
         """Note the times at which an attempt begins; returns the wall clock's in ms."""
         job.started_s = now_s = self._monotonic_s()
         if not job.first_started_s:

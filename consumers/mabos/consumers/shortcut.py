@@ -103,7 +103,7 @@ class ShortCut:
         return True
 
     def _run_plain(self, job: Job, handler: Handler, task: Task) -> None:
-        started_at_ms = self._begin(job)
+        started_at_ms = self._attempts.start(job)
         self._in_hand[job] = None
         current_task.set(task)
         result: object = None
@@ -127,11 +127,10 @@ class ShortCut:
         Raises:
             asyncio.CancelledError: The engine ended it.
         """
-        started_at_ms = self._begin(job)
+        started_at_ms = self._attempts.start(job)
         current_task.set(task)
-        found: Any = None
         try:
-            found = handler.function(task if handler.model is None else handler.argument(task))
+            found: Any = handler.function(task if handler.model is None else handler.argument(task))
             result = await found
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything
             return self._attempts.after_async_error(job, Run(handler, task, None), error, started_at_ms)
@@ -141,13 +140,6 @@ class ShortCut:
             self._go_on()
             return None
         return self._attempts.complete(result, started_at_ms)
-
-    def _begin(self, job: Job) -> int:
-        """Note the times at which the handler begins; returns the wall clock's in ms."""
-        job.started_s = job.first_started_s = time.monotonic()
-        started_at_s = time.time()
-        job.waited_s = started_at_s - job.message.timestamp()[1] / 1000
-        return int(started_at_s * 1000)
 
     def _answer(self, job: Job, result: dict[str, Any], started_at_ms: int) -> bool:
         """Answer a task with what its handler returned; False, and nothing is done, if it is not as simple as that."""

@@ -43,7 +43,7 @@ _SILENT_S = 30.0  # a worker whose reader was not seen for so long is not ready:
 _LAST_WORDS_S = 1.0  # what is cut off after the grace may still get out, but an outage shall not double the grace
 _WAKING_S = 1.0
 _PLENTY_RECORDS = 10_000
-_PLENTY_LANES = 32
+_PLENTY_LANES, _PLENTY_SHARE = 32, 1.5
 
 
 class Worker:
@@ -237,7 +237,7 @@ class Worker:
     def _has_plenty_of_lanes(self) -> bool:
         """Whether all places are taken, and so many agents wait for one that reading on would find no better work."""
         ready = self._engine.lanes.ready
-        return ready >= _PLENTY_LANES and len(self._engine.in_hand) + ready >= 1.5 * self._limits.concurrency
+        return ready >= _PLENTY_LANES and len(self._engine.in_hand) + ready >= _PLENTY_SHARE * self._limits.concurrency
 
     def _accept(self, messages: list[Message]) -> None:
         tenures = self._assignment.tenures

@@ -90,7 +90,7 @@ class Publisher:
         self._awake: deque[asyncio.Future[None]] = deque()  # appended and popped by any thread: deques make that atomic
         self._thread: threading.Thread | None = None
         self._rush: Rush | None = None
-        self._is_rushed = False
+        self._takers: set[int] = set()  # threads that take reports: whose function sends again must not take more
         if has_thread:
             self._rush = Rush()
             self._thread = threading.Thread(target=self._take_all_reports, name=f"{client_id}-reports", daemon=True)
@@ -151,8 +151,8 @@ class Publisher:
             return False
         except KafkaException as error:
             raise self._refused(record, error) from error
-        if self._rush is not None and self._rush.note():
-            self._take_in_a_rush()
+        if self._rush is not None and self._rush.note() and threading.get_ident() not in self._takers:
+            self.take_reports()
         if self._stopped:  # stop() came since the check, and may be past its flush: nobody else takes this report
             self._producer.flush()
             self._notify()
@@ -240,23 +240,17 @@ class Publisher:
             else:
                 self.take_reports(_POLL_S)
 
-    def _take_in_a_rush(self) -> None:
-        """Take reports on a sender's thread; not from inside of one, whose function may send, too."""
-        if self._is_rushed or threading.current_thread() is self._thread:
-            return
-        self._is_rushed = True
-        try:
-            self.take_reports()
-        finally:
-            self._is_rushed = False
-
     def take_reports(self, timeout_s: float = 0.0) -> int:
         """Take the reports that are there, or the first within ``timeout_s``, and say how many; on any thread."""
+        taker = threading.get_ident()
+        self._takers.add(taker)
         try:
             count = self._producer.poll(timeout_s)
         except Exception:  # noqa: BLE001 - a sender's function may raise anything, and must not end the thread
             count = 1
             log.exception("the function that a record's sender gave for its report failed")
+        finally:
+            self._takers.discard(taker)
         if count:
             self._notify()
         return count

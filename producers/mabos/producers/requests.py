@@ -48,10 +48,8 @@ class RequestBuilder:
             task_id = new_task_id()
         check_ids(task_id, agent_id)
         payload_json = encode_object("payload", payload, max_bytes=self._max_payload_bytes)
-        deadline_ms = None
-        if deadline is not None:
-            deadline_ms = to_ms("deadline", deadline)
-            check_time("deadline", deadline_ms)
+        deadline_ms = to_ms("deadline", deadline)
+        check_time("deadline", deadline_ms)
         value = self._encode((task_id, agent_id, payload_json, deadline_ms))
         return task_id, Record(
             self._topic, agent_id.encode(), value, None if headers is None else encode_headers(headers)

@@ -17,7 +17,6 @@ from typing import Any, Self
 
 from mabos.schemas.errors import InvalidTask
 from mabos.schemas.fields import (
-    MAX_PLAIN_CHARS,
     check_ids,
     check_text,
     check_time,
@@ -104,13 +103,7 @@ class TaskRequest:
         """
         if type != "TaskRequest":
             check_type(type, "TaskRequest")
-        if not (
-            task_id.isprintable()
-            and agent_id.isprintable()
-            and 0 < len(task_id) <= MAX_PLAIN_CHARS
-            and 0 < len(agent_id) <= MAX_PLAIN_CHARS
-        ):
-            check_ids(task_id, agent_id)
+        check_ids(task_id, agent_id)
         if deadline is not None:
             check_time("deadline", deadline)
         event = _OpenRequest()
@@ -229,13 +222,7 @@ class TaskResponse:
         """
         if type != "TaskResponse":
             check_type(type, "TaskResponse")
-        if not (
-            task_id.isprintable()
-            and agent_id.isprintable()
-            and 0 < len(task_id) <= MAX_PLAIN_CHARS
-            and 0 < len(agent_id) <= MAX_PLAIN_CHARS
-        ):
-            check_ids(task_id, agent_id)
+        check_ids(task_id, agent_id)
         known = _STATUSES[status]
         _check_answer(known, result, attempt, started_at)
         event = _OpenResponse()

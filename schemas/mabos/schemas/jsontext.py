@@ -53,7 +53,7 @@ def encode_object(field: str, value: Mapping[str, Any], *, max_bytes: int) -> st
     if "null" in text:  # orjson writes NaN and infinities as null: look twice only where a null stands
         for path, number in _non_finite(field, value):
             raise InvalidTask(path, f"{number} is not a JSON number")
-    if len(data) > 2 * MAX_DEPTH and data.count(b"[") + data.count(b"{") > MAX_DEPTH and _nests_too_deep(data):
+    if len(data) > 2 * MAX_DEPTH and _nests_too_deep(data):  # each level has two brackets
         raise InvalidTask(field, f"nests deeper than {MAX_DEPTH} levels")
     return text
 
