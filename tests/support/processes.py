@@ -79,6 +79,11 @@ class WorkerProcess:
         """What it has logged."""
         return self._log.read_text(encoding="utf-8")
 
+    @property
+    def last_words(self) -> str:
+        """The end of what it has logged, without the many lines of an outage."""
+        return "\n".join([line for line in self.log.splitlines() if not line.startswith("FAIL ")][-40:])
+
     def is_finishing(self) -> bool:
         """Whether it has taken notice of the signal: from then on it begins nothing."""
         return "finishing what is in hand" in self.log
@@ -162,8 +167,13 @@ def worker_processes(
     with ExitStack() as stack:
         stack.callback(_close, workers)
         workers += [WorkerProcess(settings, group, folder, options) for _ in range(count)]
-        wait_for_members(settings, group, count)
-        yield workers
+        try:
+            wait_for_members(settings, group, count)
+            yield workers
+        except BaseException:
+            for worker in workers:
+                print(f"\nworker {worker.pid} said at last:\n{worker.last_words}")  # noqa: T201 - pytest shows it
+            raise
 
 
 def _close(workers: Sequence[WorkerProcess]) -> None:

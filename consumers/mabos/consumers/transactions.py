@@ -13,16 +13,20 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
+from functools import partial
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from mabos.consumers.bounded import BoundedCalls
 from mabos.consumers.errors import WorkerFailed
 from mabos.consumers.log import read_log
 from mabos.kafka.settings import Settings
 from mabos.producers.publisher import OnDelivery, Record
 
 log = structlog.stdlib.get_logger("mabos.worker")
+
+_SLACK_S = 0.5  # so much longer than its own timeout may a call of librdkafka take
 
 
 class Remedy(Enum):
@@ -62,6 +66,7 @@ class Transactions:
     def __init__(self, config: Mapping[str, object]) -> None:
         self._config = dict(config)
         self._producer = Producer(self._config)
+        self._bounded = BoundedCalls("mabos-offsets")
         self._has_warned = False
         self.is_ready = False
         """Whether a transaction can be begun, as far as is known."""
@@ -125,8 +130,16 @@ class Transactions:
             return self._producer.flush(timeout_s) == 0
 
     def add_offsets(self, places: list[TopicPartition], consumer: Consumer, timeout_s: float) -> None:
-        """Make offsets part of the transaction: refused when the consumer has lost its place in the group (KIP-447)."""
-        self._producer.send_offsets_to_transaction(places, consumer.consumer_group_metadata(), timeout_s)
+        """Make offsets part of the transaction: refused when the consumer has lost its place in the group (KIP-447).
+
+        A coordinator that is away at the wrong moment, and librdkafka waits for ever, whatever its timeout
+        (librdkafka#5456): then the producer is of no more use.
+        """
+        call = partial(self._producer.send_offsets_to_transaction, places, consumer.consumer_group_metadata())
+        try:
+            self._bounded.call(partial(call, timeout_s), timeout_s + _SLACK_S)
+        except TimeoutError as error:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"offsets were {error}")) from error  # noqa: SLF001
 
     def commit(self, timeout_s: float) -> None:
         """Commit."""
