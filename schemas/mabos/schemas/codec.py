@@ -51,6 +51,7 @@ class Event(Protocol):
 
 
 E = TypeVar("E", bound=Event)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,8 @@ class Codec(Generic[E]):
         self._source = source
         self._schema = _compile(event_type.schema_text)
         self._own_reader = compile_reader(self._schema, event_type.event.from_values)
-        self._write = compile_writer(self._schema, event_type.event.to_values, prefix=self._header)
+        write = compile_writer(self._schema, event_type.event.to_values, prefix=self._header)
+        self._write: Callable[[E], bytes] = self._refusing(write)
         self._readers: dict[bytes, Callable[[bytes, int], E]] = {self._header: self._own_reader}
 
     @classmethod
@@ -128,10 +130,7 @@ class Codec(Generic[E]):
         Raises:
             InvalidTask: A field holds what Avro cannot, such as a lone surrogate.
         """
-        try:
-            return self._write(event)
-        except (LookupError, ValueError, TypeError, AttributeError) as error:
-            raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
+        return self._write(event)
 
     def make_encoder(self, **fixed: Any) -> Callable[[tuple[Any, ...]], bytes]:  # noqa: ANN401 - the fields' types
         """As :meth:`encode`, for events that need not be made: a function of their values in the schema's order.
@@ -142,15 +141,7 @@ class Codec(Generic[E]):
         Args:
             fixed: Fields that always have these values; the function does not take them.
         """
-        write = compile_writer(self._schema, tuple, prefix=self._header, fixed=fixed)
-
-        def encode(values: tuple[Any, ...]) -> bytes:
-            try:
-                return write(values)
-            except (LookupError, ValueError, TypeError, AttributeError) as error:
-                raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
-
-        return encode
+        return self._refusing(compile_writer(self._schema, tuple, prefix=self._header, fixed=fixed))
 
     def decode(self, value: bytes | None) -> E:
         """The event in a record value.
@@ -170,6 +161,17 @@ class Codec(Generic[E]):
             return read(value, HEADER_BYTES)
         except InvalidTask as error:
             raise DecodeError("bad_value", str(error)) from error
+
+    def _refusing(self, write: Callable[[_T], bytes]) -> Callable[[_T], bytes]:
+        """The same writer, with errors that say what it was given."""
+
+        def encode(value: _T) -> bytes:
+            try:
+                return write(value)
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
+                raise InvalidTask(self.event_type.name, f"cannot be encoded: {error}") from error
+
+        return encode
 
     def _find_reader(self, header: bytes) -> Callable[[bytes, int], E]:
         if header[:1] != MAGIC:
