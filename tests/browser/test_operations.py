@@ -8,7 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Console
+from tests.browser.conftest import Console, make_agents
+from tests.support.road import running
 
 WAIT_MS = 30_000
 
@@ -76,7 +77,7 @@ def test_agents_can_be_sorted_and_found(page: Page, console: Console) -> None:
 
 
 def test_workers_show_who_does_what(page: Page, console: Console) -> None:
-    """The worker that is there has every partition; the topics are as wanted."""
+    """The worker that is there has every partition, until a second comes; the topics are as wanted."""
     page.goto("/workers")
     partitions = page.get_by_role("region", name="Partitions", exact=True)
     expect(partitions.get_by_role("row")).to_have_count(13)
@@ -84,3 +85,13 @@ def test_workers_show_who_does_what(page: Page, console: Console) -> None:
     expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(2)
     expect(page.get_by_role("region", name="Topics").get_by_text("in sync")).to_have_count(4)
     page.screenshot(path=console.shots / "workers.png")
+    rebalances = page.locator(".card").filter(has=page.get_by_role("heading", name="Rebalances"))
+    expect(rebalances).to_contain_text("None since")
+    with running(make_agents(console), console.door.settings):
+        expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(3, timeout=WAIT_MS)
+        moved = re.compile(r"\d: from mabos-worker on .* to mabos-worker on ")
+        expect(rebalances).to_contain_text(moved, timeout=WAIT_MS)
+        page.set_viewport_size({"width": 1280, "height": 1300})
+        page.screenshot(path=console.shots / "rebalances.png")
+    expect(page.get_by_role("region", name="Members").get_by_role("row")).to_have_count(2, timeout=WAIT_MS)
+    expect(rebalances).to_contain_text(re.compile(r"mabos-worker on \S+ \(\S+\) went"), timeout=WAIT_MS)

@@ -1,5 +1,6 @@
 import type { WorkerPartition, Workers } from "../api/operations";
 import { showCount } from "../text/numbers";
+import { nameMember } from "../text/rebalances";
 import { type Column, Table } from "./Table";
 
 interface HeldPartition extends WorkerPartition {
@@ -26,8 +27,8 @@ const COLUMNS: readonly Column<HeldPartition>[] = [
 
 /** Every partition of the requests: who has it, and what waits there. */
 export function PartitionTable({ workers }: { workers: Workers }) {
-  const held = workers.members.flatMap(({ client_id, host, member_id, partitions }) =>
-    partitions.map((partition) => ({ ...partition, holder: `${client_id} on ${host} (${member_id.slice(0, 8)})` })),
+  const held = workers.members.flatMap((member) =>
+    member.partitions.map((partition) => ({ ...partition, holder: nameMember(member) })),
   );
   const free = workers.unassigned.map((partition) => ({ ...partition, holder: null }));
   const rows = [...held, ...free].sort((one, other) => one.partition - other.partition);

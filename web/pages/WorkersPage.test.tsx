@@ -70,6 +70,19 @@ test("members, their partitions and what waits are shown; a partition that nobod
   await expect.poll(() => gateway.asked.some(({ url }) => url === "/api/workers?group=second")).toBe(true);
 });
 
+test("what changes hands while the page is open is told", async () => {
+  const { user, gateway } = await showWorkers(BUSY);
+  await screen.findByText(/^None since \d\d:\d\d:\d\d, when this page was opened\.$/);
+  const [worker] = BUSY.members;
+  const now = { ...BUSY, members: [{ ...worker, partitions: [partition(0), partition(1)] }], unassigned: [] };
+  gateway.onGet = (_, response) => json(response, 200, now);
+  await user.click(screen.getByRole("button", { name: "Ask now" }));
+  await screen.findByRole("region", { name: "Rebalances" });
+  const [, told] = rowsOf("Rebalances");
+  expect(told).toContain("worker-b on 10.0.0.8 (two) went");
+  expect(told).toContain("0: from nobody to worker-a on 10.0.0.7 (one)");
+});
+
 test("an empty group is explained with the command that starts a worker", async () => {
   await showWorkers({ ...EMPTY, lag: 4 });
   await screen.findByText(/No worker has been here yet, and 4 tasks wait\./);

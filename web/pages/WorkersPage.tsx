@@ -1,11 +1,13 @@
 import { Link, useSearch } from "@tanstack/react-router";
 import { readTopics, readWorkers, type Workers } from "../api/operations";
 import { usePolled } from "../app/polling";
+import { useWatch } from "../app/watch";
 import { CopyButton } from "../components/CopyButton";
 import { Freshness } from "../components/Freshness";
 import { Page } from "../components/Page";
 import { PartitionTable } from "../components/PartitionTable";
 import { ReadTrouble } from "../components/ReadTrouble";
+import { RebalanceTable } from "../components/RebalanceTable";
 import { type Column, Table } from "../components/Table";
 import { type Tile, Tiles } from "../components/Tiles";
 import { TopicTable } from "../components/TopicTable";
@@ -49,6 +51,7 @@ export function WorkersPage() {
     read: (signal) => readWorkers(group, signal),
     everyMs: WORKERS_MS,
   });
+  const watch = useWatch(workers);
   const topics = usePolled({ key: ["topics"], read: readTopics, everyMs: TOPICS_MS });
   return (
     <Page
@@ -75,6 +78,13 @@ export function WorkersPage() {
             <span className="quiet">of the requests; what is in hand still counts as waiting</span>
           </header>
           {workers.data ? <PartitionTable workers={workers.data} /> : <p className="empty">Asking…</p>}
+        </section>
+        <section className="card">
+          <header className="card-head">
+            <h2>Rebalances</h2>
+            <span className="quiet">as far as this page saw them</span>
+          </header>
+          {watch ? <RebalanceTable watch={watch} /> : <p className="empty">Asking…</p>}
         </section>
         <ReadTrouble what="The topics" error={topics.error} hasOlder={topics.data !== undefined} />
         <section className="card">
