@@ -42,7 +42,7 @@ class Artifact:
 
     @property
     def file_name(self) -> str:
-        """The name it is published under, such as ``kafka-clients-4.4.0.jar``."""
+        """The name it is published under, such as ``kafka-clients-4.2.2.jar``."""
         _, name, packaging, *classifier, version = self.coordinates.split(":")
         return "-".join([name, version, *classifier]) + f".{packaging}"
 

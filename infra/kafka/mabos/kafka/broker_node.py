@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from mabos.kafka.aot import notes_flags
 from mabos.kafka.artifacts import find_java
+from mabos.kafka.errors import StartFailed
 from mabos.kafka.jvm import JvmCommand
 from mabos.kafka.kraft import (
     NodeConfig,
@@ -179,7 +181,16 @@ class BrokerNode:
             StartFailed: It ended, or the probe was not content in time.
         """
         assert self._jvm is not None  # noqa: S101 - launch comes first
-        self._jvm.wait_until(probe, timeout_s=timeout_s)
+        try:
+            self._jvm.wait_until(probe, timeout_s=timeout_s)
+        except StartFailed as error:
+            if not tells_of_newer_kafka(self._jvm.log_tail()):
+                raise
+            raise StartFailed(
+                f"broker {self.node_id}: a newer Kafka wrote the data in {self._place.folder}: move them away, or "
+                f"have MABOS_HOME name another folder (log: {self.log_file})",
+                self.log_file,
+            ) from error
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Stop the broker in order, and kill it after ``timeout_s`` seconds."""
@@ -222,3 +233,8 @@ class BrokerNode:
             temporary_dir=folder / "tmp",
             kept_open=() if self._place.lock_fd is None else (self._place.lock_fd,),
         )
+
+
+def tells_of_newer_kafka(log: Iterable[str]) -> bool:
+    """Whether a broker ended because it cannot read the metadata in its folder."""
+    return any("UnsupportedVersionException: Can't read version" in line for line in log)

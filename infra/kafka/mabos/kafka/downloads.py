@@ -33,7 +33,8 @@ from mabos.kafka.errors import DownloadFailed, LocalPlatformError
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
 
-_BROKER = ("org.apache.kafka:kafka_2.13:4.4.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5!")
+_BROKER = ("org.apache.kafka:kafka_2.13:4.2.2", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5!")
+# Not newer: 4.3 and 4.4 lose markers of transactions when a broker comes back (docs/decisions/010-kafka-version.md).
 # The "!" keeps log4j's parent from deciding the versions of Kafka's own jars.
 _REGISTRY = ("io.apicurio", "apicurio-registry-app", "3.3.3", "all", "tar.gz")
 

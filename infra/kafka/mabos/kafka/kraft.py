@@ -15,8 +15,7 @@ from mabos.kafka.errors import StartFailed
 from mabos.kafka.ports import LOOPBACK
 from mabos.kafka.process import telling_line
 
-_CHECKPOINT = "00000000000000000000-0000000000.checkpoint"
-_METADATA_LOG = "__cluster_metadata-0"
+_CHECKPOINT = "bootstrap.checkpoint"
 _FORMAT_TIMEOUT_S = 60
 _INTERNAL_PARTITIONS = 4
 
@@ -182,9 +181,8 @@ def format_storage(data_dir: Path, *, node_id: int, cluster_id: str, checkpoint:
         cluster_id: The same for all nodes of a cluster.
         checkpoint: From ``make_checkpoint``: the features of a new cluster. It names neither node nor cluster.
     """
-    metadata = data_dir / _METADATA_LOG
-    metadata.mkdir(parents=True, exist_ok=True)
-    (metadata / _CHECKPOINT).write_bytes(checkpoint)
+    data_dir.mkdir(parents=True, exist_ok=True)
+    (data_dir / _CHECKPOINT).write_bytes(checkpoint)
     # Last: a folder without it counts as not formatted, so a crash in between is made good.
     write_properties(
         data_dir / "meta.properties",
@@ -221,4 +219,4 @@ def make_checkpoint(jars: Sequence[Path]) -> bytes:
             log_file.write_text(done.stdout + done.stderr, "utf-8")
             line = telling_line((done.stdout + done.stderr).splitlines())
             raise StartFailed(f"the broker's storage cannot be formatted: {line} (log: {log_file})", log_file)
-        return (config.data_dir / _METADATA_LOG / _CHECKPOINT).read_bytes()
+        return (config.data_dir / _CHECKPOINT).read_bytes()
