@@ -70,11 +70,12 @@ def answering(settings: Settings) -> Iterator[None]:
 def test_a_broker_that_freezes_in_mid_request_is_a_503_in_time(roads: Settings, broker: LocalBroker) -> None:
     """Tasks in hand are answered within the time limit, each with its name and that it may be stored; then it goes on.
 
-    Sent again with their keys they are the same tasks, and each has one outcome.
+    Sent again with their keys they are the same tasks, and each has one outcome. The worker comes after the freeze: one
+    that the broker took for dead meanwhile may answer twice, as at-least-once says.
     """
     keys = [f"key-{number}" for number in range(20)]
-    with gateway(roads) as client, answering(roads):
-        assert client.post("/api/tasks", json=TASK, headers={"prefer": "wait=60"}).status_code == 200
+    with gateway(roads) as client:
+        assert client.post("/api/tasks", json=TASK).status_code == 202
         answers: dict[str, httpx.Response] = {}
         begun_s = time.monotonic()
         with frozen(broker):
@@ -98,8 +99,9 @@ def test_a_broker_that_freezes_in_mid_request_is_a_503_in_time(roads: Settings, 
         for key, problem in problems.items():
             answer = client.post("/api/tasks", json=TASK, headers={"idempotency-key": key})
             assert answer.json()["task_id"] == problem["task_id"]
-        last = client.post("/api/tasks", json=TASK, headers={"prefer": "wait=60"})
-        assert last.status_code == 200, "tasks of one agent are done in order: so is all before it"
+        with answering(roads):
+            last = client.post("/api/tasks", json=TASK, headers={"prefer": "wait=60"})
+            assert last.status_code == 200, "tasks of one agent are done in order: so is all before it"
     outcomes = [response.task_id for response in read_responses(roads, open_registry(roads))]
     wanted = {problem["task_id"] for problem in problems.values()}
     assert sorted(task for task in outcomes if task in wanted) == sorted(wanted)
@@ -110,7 +112,7 @@ def test_a_gateway_killed_with_a_task_in_hand_leaves_one_task(
 ) -> None:
     """Whoever sends the request again, to another gateway, asks for the same task, and it has one outcome."""
     headers = {"idempotency-key": "once"}
-    with gateway_process(roads, tmp_path) as (process, url), answering(roads):
+    with gateway_process(roads, tmp_path) as (process, url):
         with frozen(broker):
             lost = threading.Thread(target=_post_in_vain, args=(url, headers))
             lost.start()
@@ -121,7 +123,8 @@ def test_a_gateway_killed_with_a_task_in_hand_leaves_one_task(
         with gateway(roads) as client:
             answer = client.post("/api/tasks", json=TASK, headers=headers)
             assert (answer.status_code, answer.json()["task_id"]) == (202, task_id)
-            assert client.post("/api/tasks", json=TASK, headers={"prefer": "wait=60"}).status_code == 200
+            with answering(roads):
+                assert client.post("/api/tasks", json=TASK, headers={"prefer": "wait=60"}).status_code == 200
     outcomes = [response.task_id for response in read_responses(roads, open_registry(roads))]
     assert outcomes.count(task_id) == 1
     assert len(outcomes) == 2
