@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.settings import Settings
 from mabos.producers import Receipt, TaskProducer
 from tests.support.judge import must_hold
+from tests.support.outages import take_away
 from tests.support.processes import WorkerProcess, read_begun, worker_processes
 from tests.support.road import read_lag
 from tests.support.scale import IS_FULL, scaled
@@ -76,20 +76,6 @@ def sending(settings: Settings) -> Iterator[list[Receipt]]:
         thread.start()
         yield receipts
         thread.join(120)
-
-
-def take_away(broker: LocalBroker, how: str, away_s: float) -> None:
-    """Take the broker away for a while."""
-    if how == "frozen":
-        broker.pause()
-    else:
-        broker.kill()
-    back_s = time.monotonic() + away_s
-    eventually(lambda: time.monotonic() > back_s, timeout_s=2 * away_s + 1)
-    if how == "frozen":
-        broker.resume()
-    else:
-        broker.start()
 
 
 def is_done(settings: Settings, group: str, workers: Sequence[WorkerProcess]) -> bool:

@@ -6,8 +6,6 @@ crash; then what was aborted is seen with the next commit, or what comes after i
 
 from __future__ import annotations
 
-import threading
-
 from confluent_kafka import Producer
 
 from mabos.consumers.log import read_log
@@ -17,6 +15,7 @@ from mabos.kafka.clients import librdkafka_config
 from mabos.kafka.local_broker import LocalBroker
 from mabos.kafka.settings import Settings
 from mabos.kafka.topics import Queue
+from tests.support.outages import take_away
 
 CRASHES = 3
 TRANSACTION_TIMEOUT_S = 1.0  # so that the broker finds it overdue as soon as it is back
@@ -29,9 +28,7 @@ def test_what_a_killed_broker_left_open_is_never_seen(settings: Settings, broker
     for number in range(CRASHES):
         producer = begin(settings)
         produce(producer, topic, f"open {number}")
-        broker.kill()
-        threading.Event().wait(TRANSACTION_TIMEOUT_S)
-        broker.start()
+        take_away(broker, "killed", TRANSACTION_TIMEOUT_S)
         producer = begin(settings)
         produce(producer, topic, f"kept {number}")
         producer.commit_transaction(CALL_TIMEOUT_S)
