@@ -12,7 +12,6 @@ from confluent_kafka.admin import AdminClient
 
 from mabos.kafka.aot import notes_flags
 from mabos.kafka.artifacts import find_java
-from mabos.kafka.errors import StartFailed
 from mabos.kafka.jvm import JvmCommand
 from mabos.kafka.kraft import (
     NodeConfig,
@@ -142,6 +141,11 @@ class BrokerNode:
         """Whether the last run failed because someone else took a port."""
         return self._jvm is not None and any("Address already in use" in line for line in self._jvm.log_tail())
 
+    @property
+    def has_newer_data(self) -> bool:
+        """Whether the last run failed because a newer Kafka wrote what is in its folder."""
+        return self._jvm is not None and tells_of_newer_kafka(self._jvm.log_tail())
+
     def start(self, timeout_s: float = 60.0) -> None:
         """Start the broker, if it does not run, and wait until it answers.
 
@@ -181,16 +185,7 @@ class BrokerNode:
             StartFailed: It ended, or the probe was not content in time.
         """
         assert self._jvm is not None  # noqa: S101 - launch comes first
-        try:
-            self._jvm.wait_until(probe, timeout_s=timeout_s)
-        except StartFailed as error:
-            if not tells_of_newer_kafka(self._jvm.log_tail()):
-                raise
-            raise StartFailed(
-                f"broker {self.node_id}: a newer Kafka wrote the data in {self._place.folder}: move them away, or "
-                f"have MABOS_HOME name another folder (log: {self.log_file})",
-                self.log_file,
-            ) from error
+        self._jvm.wait_until(probe, timeout_s=timeout_s)
 
     def stop(self, timeout_s: float = 30.0) -> None:
         """Stop the broker in order, and kill it after ``timeout_s`` seconds."""

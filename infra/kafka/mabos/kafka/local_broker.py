@@ -167,6 +167,12 @@ class LocalCluster:
         except StartFailed as failure:
             if any(node.has_lost_port for node in nodes):
                 raise PortTaken("broker: another process took its port while it started: start it again") from failure
+            if any(node.has_newer_data for node in nodes):
+                raise StartFailed(
+                    f"broker: a newer Kafka wrote the data in {self._folder.path}: move them away, or have MABOS_HOME "
+                    f"name another folder (log: {failure.log_file})",
+                    failure.log_file,
+                ) from failure
             raise
 
     def _end_all(self) -> None:
