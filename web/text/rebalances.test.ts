@@ -4,7 +4,7 @@ import { type Watch, watchWorkers } from "./rebalances";
 
 const toPartition = (partition: number) => ({ partition, lag: 0, committed: 0, end: 0, expired: 0 });
 
-/** Two partitions, and who has which of them. */
+/** Three partitions, and who has which of them. */
 function group(holders: Record<string, number[]>, name: string | null = "mabos"): Workers {
   const members = Object.entries(holders).map(([id, numbers]) => ({
     member_id: `${id}-member`,

@@ -45,7 +45,7 @@ export function watchWorkers(watch: Watch | undefined, workers: Workers, at: num
 }
 
 function compareWorkers(before: Workers, after: Workers, at: number): Rebalance | null {
-  const [were, are] = [toNames(before), toNames(after)];
+  const [were, are] = [before.members.map(nameMember), after.members.map(nameMember)];
   const joined = are.filter((name) => !were.includes(name));
   const left = were.filter((name) => !are.includes(name));
   const moves = findMoves(toHolders(before), toHolders(after));
@@ -63,10 +63,6 @@ function findMoves(before: ReadonlyMap<number, string>, after: ReadonlyMap<numbe
     moves.set(key, move);
   }
   return [...moves.values()];
-}
-
-function toNames({ members }: Workers): string[] {
-  return members.map(nameMember);
 }
 
 function toHolders({ members }: Workers): Map<number, string> {

@@ -18,8 +18,6 @@ class BoundedCalls:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
         self._start()
 
     def call(self, function: _Call, timeout_s: float) -> None:
@@ -32,16 +30,18 @@ class BoundedCalls:
         try:
             error = self._outcomes.get(timeout=timeout_s)
         except Empty:
-            self._calls.put(None)
-            self._calls, self._outcomes = SimpleQueue(), SimpleQueue()
+            self._end()
             self._start()
             raise TimeoutError(f"not done within {timeout_s:g} s") from None
         if error is not None:
             raise error
 
     def _start(self) -> None:
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[BaseException | None] = SimpleQueue()
         threading.Thread(target=_serve, args=(self._calls, self._outcomes), name=self._name, daemon=True).start()
-        weakref.finalize(self, self._calls.put, None).atexit = False  # the thread does not outlive this object
+        self._end = weakref.finalize(self, self._calls.put, None)  # the thread does not outlive this object
+        self._end.atexit = False
 
 
 def _serve(calls: SimpleQueue[_Call | None], outcomes: SimpleQueue[BaseException | None]) -> None:

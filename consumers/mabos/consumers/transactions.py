@@ -135,9 +135,11 @@ class Transactions:
         A coordinator that is away at the wrong moment, and librdkafka waits for ever, whatever its timeout
         (librdkafka#5456): then the producer is of no more use.
         """
-        call = partial(self._producer.send_offsets_to_transaction, places, consumer.consumer_group_metadata())
+        group = consumer.consumer_group_metadata()
         try:
-            self._bounded.call(partial(call, timeout_s), timeout_s + _SLACK_S)
+            self._bounded.call(
+                partial(self._producer.send_offsets_to_transaction, places, group, timeout_s), timeout_s + _SLACK_S
+            )
         except TimeoutError as error:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"offsets were {error}")) from error  # noqa: SLF001
 
